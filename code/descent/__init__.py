@@ -1,0 +1,28 @@
+"""Descent: gradient-based optimizers, each written once.
+
+    surfaces ─┐
+    rules ────┼─> trajectory (minimize) ─┐
+    data ─────┼─> training (train) ──────┼─> plots ─> chapters
+    theory ───┴──────────────────────────┘
+
+Importing this package loads neither torch nor matplotlib: `descent.optim`, `descent.d2l` and
+`descent.plots` do that.
+"""
+
+from descent import data, rules, surfaces, theory, training, trajectory
+from descent.data import *  # noqa: F403
+from descent.rules import *  # noqa: F403
+from descent.surfaces import *  # noqa: F403
+from descent.theory import *  # noqa: F403
+from descent.training import *  # noqa: F403
+from descent.trajectory import *  # noqa: F403
+
+__version__ = "0.1.0"
+__all__ = [
+    *data.__all__,
+    *rules.__all__,
+    *surfaces.__all__,
+    *theory.__all__,
+    *training.__all__,
+    *trajectory.__all__,
+]

@@ -1,0 +1,166 @@
+"""Rules meet surfaces: one function, one result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from descent._checks import check_callable, check_count, check_interval
+from descent.rules import Rule
+from descent.surfaces import Floats, Surface
+
+__all__ = ["Trajectory", "minimize"]
+
+# A point farther out than this in either coordinate has diverged. Well inside the range of float64,
+# so that no value or gradient of a surface (degree 8 at most) overflows on the way there.
+FAR = 1e30
+
+# So many lanes at a time: few enough for their arrays to stay in cache for all the steps of a run,
+# enough for NumPy's calls to cost little, and for it to write intermediate results in place (from
+# 256 KB on).
+_BLOCK = 49152
+
+Schedule = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Where a run went.
+
+    `points` (records, ..., 2), `values` (records, ...) and `iterations` (records,), the first
+    record being the start; `diverged` (...) marks the runs that left for infinity, which stay at
+    their last point within 1e30.
+    """
+
+    points: Floats
+    values: Floats
+    diverged: npt.NDArray[np.bool_]
+    iterations: npt.NDArray[np.int64]
+
+
+def scheduled(rule: Rule, schedule: Schedule | None, t: int) -> Rule:
+    """The rule with its learning rate multiplied by schedule(t), for the step from iterate t."""
+    if schedule is None:
+        return rule
+    return replace(rule, lr=rule.lr * schedule(t))  # type: ignore[attr-defined, call-arg]
+
+
+def check_schedule(schedule: object) -> None:
+    """Refuse a schedule that is neither None nor a function."""
+    if schedule is not None:
+        check_callable("schedule", schedule, "a function of the number of the step, or None")
+
+
+def hold_diverged(new: Floats, x: Floats, diverged: npt.NDArray[np.bool_]) -> Floats:
+    """`new` (..., k), with the runs past `FAR` marked in `diverged` (...) and kept at x."""
+    flat = new.ravel(order="K")
+    # One fast pass clears most steps: no coordinate is past FAR where the sum of squares is within
+    # FAR². A sum that is not a number clears nothing.
+    if diverged.any() or not flat @ flat <= FAR**2:
+        diverged |= np.logical_not((np.abs(new) <= FAR).all(axis=-1))
+        np.copyto(new, x, where=diverged[..., None])
+    return new
+
+
+def minimize(
+    rule: Rule,
+    surface: Surface,
+    start: npt.ArrayLike,
+    steps: int,
+    *,
+    schedule: Schedule | None = None,
+    record_every: int = 1,
+) -> Trajectory:
+    """Follow `rule` down `surface` from `start` for `steps` steps.
+
+    `start` has shape (..., 2), and array hyper-parameters broadcast against it: starts, learning
+    rates and momenta can all vary in one call. An `lr` of shape (7, 1) gives 7 runs. `schedule(t)`
+    multiplies the learning rate of the step from iterate t, counted from 0.
+
+    Every `record_every`-th iterate is kept, and the last. Memory is 24 bytes for each record of
+    each run; `record_every=steps` keeps the first and the last alone.
+
+    A run that diverges is data: it is marked, and neither warns nor raises. ValueError for a start
+    that is not finite or not of shape (..., 2), for negative `steps`, and for hyper-parameters that
+    do not broadcast against the start.
+    """
+    check_count("steps", steps, 0)
+    check_count("record_every", record_every, 1)
+    check_schedule(schedule)
+    if not isinstance(rule, Rule):
+        raise ValueError(f"rule must be a rule such as SGD(lr=0.1), got {rule!r}")
+    if not isinstance(surface, Surface):
+        raise ValueError(f"surface must be a Surface, got {surface!r}")
+    x = _start_points(start)
+    swept = {
+        f.name: np.asarray(getattr(rule, f.name))
+        for f in fields(rule)
+        if np.ndim(getattr(rule, f.name)) > 0
+    }
+    try:
+        shape = np.broadcast_shapes(x.shape, *(h.shape for h in swept.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {h.shape}" for name, h in swept.items())
+        raise ValueError(
+            f"hyper-parameters must broadcast against start {x.shape}, got {shapes}"
+        ) from None
+
+    iterations = np.unique(np.append(np.arange(0, steps + 1, record_every), steps))
+    lanes = _lanes(np.broadcast_to(x, shape))
+    columns = {
+        name: _lanes(np.broadcast_to(h, (*shape[:-1], h.shape[-1]))) for name, h in swept.items()
+    }
+    points = np.empty((len(iterations), 2, lanes.shape[1]))
+    diverged = np.empty(lanes.shape[1], dtype=bool)
+    for first in range(0, lanes.shape[1], _BLOCK):
+        block = slice(first, first + _BLOCK)
+        one = replace(rule, **{name: column[:, block].T for name, column in columns.items()})
+        diverged[block] = _run(
+            one, surface, lanes[:, block], iterations, schedule, points[..., block]
+        )
+    paths = np.moveaxis(points, 1, -1).reshape(len(iterations), *shape)
+    return Trajectory(paths, surface.value(paths), diverged.reshape(shape[:-1]), iterations)
+
+
+def _start_points(start: npt.ArrayLike) -> Floats:
+    try:
+        given = np.asarray(start)
+    except ValueError:  # rows of unequal length
+        given = np.empty(0, dtype=object)
+    if given.dtype.kind not in "iuf":
+        raise ValueError(f"start must be numbers of shape (..., 2), got {start!r}")
+    x = given.astype(float)
+    if x.ndim == 0 or x.shape[-1] != 2 or x.size == 0:
+        raise ValueError(f"start must have shape (..., 2), got {x.shape}")
+    check_interval("start", x, f"[-{FAR}, {FAR}]")
+    return x
+
+
+def _lanes(array: Floats) -> Floats:
+    """(..., k) as (k, lanes), contiguous, so that operations run along the lanes."""
+    return np.ascontiguousarray(array.reshape(-1, array.shape[-1]).T)
+
+
+def _run(
+    rule: Rule,
+    surface: Surface,
+    lanes: Floats,
+    iterations: npt.NDArray[np.int64],
+    schedule: Schedule | None,
+    points: Floats,
+) -> npt.NDArray[np.bool_]:
+    """Run one block of lanes (2, n), write its records into `points` (records, 2, n)."""
+    x = lanes.T  # shape (n, 2) over memory of (2, n)
+    state = rule.start(x)
+    diverged = np.zeros(len(x), dtype=bool)
+    points[0] = lanes
+    record = 1
+    with np.errstate(all="ignore"):
+        for t in range(int(iterations[-1])):
+            new, state = scheduled(rule, schedule, t).update(x, surface.grad(x), state)
+            x = hold_diverged(new, x, diverged)
+            if iterations[record] == t + 1:
+                points[record] = x.T
+                record += 1
+    return diverged
