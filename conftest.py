@@ -1,0 +1,87 @@
+"""What the tests share: the built book, a server for it, a browser; and how notebooks compare."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parent
+HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "test" / "_build" / "html"))
+CHROMIUM = shutil.which("chromium")
+sys.path.append(str(ROOT / "code" / "tools"))  # they are scripts, and have tests too
+collect_ignore = ["code/descent/d2l.py"]  # importing it gives the module of another file
+
+
+@cache
+def airfoil_is_measured() -> bool:
+    from descent.data import airfoil_is_measured
+
+    return airfoil_is_measured()
+
+
+@cache
+def uses_airfoil(notebook: Path) -> bool:
+    """Tell whether a cell of the notebook calls `load_airfoil`."""
+    cells = json.loads(notebook.read_bytes())["cells"]
+    return any("load_airfoil(" in "".join(c["source"]) for c in cells if c["cell_type"] == "code")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the airfoil chapters without comparison where they get the moment twin.
+
+    With `--dist loadgroup`, a file runs on one worker (nbval needs that, for its kernel), but the
+    workers share the built pages.
+    """
+    for item in items:
+        if not item.name.startswith("test_page["):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+        if item.path.suffix == ".ipynb" and uses_airfoil(item.path) and not airfoil_is_measured():
+            item.options["check"] = False  # type: ignore[attr-defined]  # nbval's own
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A file server that does not log each request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """Serve the built book; gives its address, with a slash at the end."""
+    if not (HTML / "index.html").exists():
+        pytest.skip(f"no built book in {HTML}: `make test` builds it, or set DESCENT_HTML")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(HTML))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium, once for the whole session."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: the pages are not tried in a browser")
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    quiet += ["--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *quiet], headless=True
+        )
+        yield chromium
+        chromium.close()

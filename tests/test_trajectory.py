@@ -1,0 +1,181 @@
+"""minimize: one call for any batch, and divergence as data."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from descent import SURFACES, minimize, ravine, rosenbrock, rotated_quadratic, trajectory
+from descent.rules import SGD, Adam, Momentum, Nesterov, RMSprop, Rule
+from rule_cases import RULES, hyper_parameters
+
+every_rule = pytest.mark.parametrize("kind", RULES, ids=lambda kind: kind.__name__)
+
+
+def by_hand(rule: Rule, surface, start, steps: int) -> np.ndarray:
+    x = np.array(start, dtype=float)
+    state, points = rule.init(x), [x]
+    for _ in range(steps):
+        x, state = rule.step(x, surface.grad(x), state)
+        points.append(x)
+    return np.array(points)
+
+
+@every_rule
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=lambda s: s.name)
+def test_it_is_the_loop_written_out(kind: type[Rule], surface) -> None:
+    rule = kind(**hyper_parameters(kind, np.random.default_rng(0)) | {"lr": 1e-3})
+    run = minimize(rule, surface, surface.start, 15)
+    assert np.array_equal(run.points, by_hand(rule, surface, surface.start, 15))
+    assert np.array_equal(run.values, surface.value(run.points))
+    assert run.points.shape == (16, 2) and run.values.shape == (16,)
+    assert run.diverged.shape == () and not run.diverged
+    assert run.iterations.tolist() == list(range(16))
+
+
+def test_the_sources_numbers() -> None:
+    ends = [
+        minimize(rule, ravine, (-5, -2), 20).points[-1]
+        for rule in (SGD(lr=0.4), SGD(lr=0.6), Momentum(lr=0.6, momentum=0.5))
+    ]
+    printed = [(-0.943467, -0.000073), (-0.387814, -1673.365109), (0.007188, 0.002553)]
+    np.testing.assert_allclose(ends, printed, atol=5e-7)
+
+
+@every_rule
+def test_a_batch_is_its_single_runs_bit_for_bit(kind: type[Rule]) -> None:
+    rng = np.random.default_rng(1)
+    hypers = [hyper_parameters(kind, rng) for _ in range(3)]
+    starts = rng.normal(0, 2, (5, 1, 2))
+    columns = {name: np.array([[h[name]] for h in hypers]) for name in hypers[0]}
+    batch = minimize(kind(**columns), rosenbrock, starts, 12)
+    assert batch.points.shape == (13, 5, 3, 2) and batch.diverged.shape == (5, 3)
+    for i in range(5):
+        for j, h in enumerate(hypers):
+            single = kind(**{name: np.array([value]) for name, value in h.items()})
+            one = minimize(single, rosenbrock, starts[i, 0], 12)
+            assert np.array_equal(batch.points[:, i, j], one.points)
+            assert np.array_equal(batch.values[:, i, j], one.values)
+            assert batch.diverged[i, j] == one.diverged
+
+
+def test_starts_learning_rates_and_momenta_in_one_call() -> None:
+    starts = np.array([[-5.0, -2.0], [1.0, 1.0]])
+    lr = np.array([0.05, 0.1, 0.2])[:, None, None]
+    momentum = np.array([0.0, 0.3, 0.6, 0.9])[:, None, None, None]
+    run = minimize(Momentum(lr=lr, momentum=momentum), ravine, starts, 7)
+    assert run.points.shape == (8, 4, 3, 2, 2)
+    one = minimize(Momentum(lr=0.2, momentum=0.3), ravine, (1.0, 1.0), 7)
+    assert np.array_equal(run.points[:, 1, 2, 1], one.points)
+
+
+def test_a_learning_rate_for_each_coordinate() -> None:
+    run = minimize(SGD(lr=np.array([5.0, 0.25])), ravine, (-5, -2), 1)
+    np.testing.assert_allclose(run.points[-1], [0, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 7, 100])
+def test_blocks_give_the_same_bits(block: int, monkeypatch) -> None:
+    lr = np.linspace(0.01, 1.2, 9)[:, None]  # some of them diverge
+    momentum = np.linspace(0.0, 0.9, 4)[:, None, None]
+    rule = Momentum(lr=lr, momentum=momentum)
+    whole = minimize(rule, ravine, (-5, -2), 300, record_every=50)
+    assert whole.diverged.any() and not whole.diverged.all()
+    monkeypatch.setattr(trajectory, "_BLOCK", block)
+    parts = minimize(rule, ravine, (-5, -2), 300, record_every=50)
+    for field in fields(whole):
+        assert np.array_equal(getattr(whole, field.name), getattr(parts, field.name))
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "kept"),
+    [
+        (10, 1, list(range(11))),
+        (10, 3, [0, 3, 6, 9, 10]),
+        (9, 3, [0, 3, 6, 9]),
+        (10, 10, [0, 10]),
+        (10, 99, [0, 10]),
+        (0, 1, [0]),
+    ],
+)
+def test_records(steps: int, every: int, kept: list[int]) -> None:
+    full = minimize(Adam(lr=0.1), rosenbrock, (-1.5, 2.0), steps)
+    some = minimize(Adam(lr=0.1), rosenbrock, (-1.5, 2.0), steps, record_every=every)
+    assert some.iterations.tolist() == kept
+    assert np.array_equal(some.points, full.points[kept])
+    assert np.array_equal(some.values, full.values[kept])
+
+
+def test_a_run_that_diverges_stays_at_its_last_point_within_1e30() -> None:
+    run = minimize(SGD(lr=1.0), ravine, (-5.0, -2.0), 200)  # x2 grows threefold a step
+    factor = np.abs(run.points[1:, 1] / run.points[:-1, 1])
+    last = int(np.argmax(factor == 1.0))  # the first iterate that did not move
+    assert run.diverged
+    np.testing.assert_allclose(factor[:last], 3.0)
+    assert np.abs(run.points[last, 1]) <= 1e30 < 3 * np.abs(run.points[last, 1])
+    assert (run.points[last:] == run.points[last]).all()
+    assert np.isfinite(run.points).all() and np.isfinite(run.values).all()
+
+
+def test_divergence_leaves_the_other_runs_alone() -> None:
+    lr = np.array([0.1, 5.0, 0.2])[:, None]
+    run = minimize(Nesterov(lr=lr, momentum=0.5), ravine, (-5.0, -2.0), 400)
+    assert run.diverged.tolist() == [False, True, False]
+    for lane in (0, 2):
+        one = minimize(Nesterov(lr=lr[lane], momentum=0.5), ravine, (-5.0, -2.0), 400)
+        assert np.array_equal(run.points[:, lane], one.points)
+
+
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=lambda s: s.name)
+@pytest.mark.parametrize("rule", [SGD(lr=1e9), SGD(lr=1e300), Momentum(lr=1e5), RMSprop(lr=1e29)])
+def test_wild_runs_neither_warn_nor_raise(surface, rule: Rule) -> None:
+    # pytest turns warnings into errors.
+    run = minimize(rule, surface, surface.start, 100)
+    assert np.isfinite(run.points).all() and np.isfinite(run.values).all()
+    moved = (np.diff(run.points, axis=0) != 0).any(axis=-1)
+    if run.diverged:
+        assert not moved[-1]
+
+
+def test_a_gradient_that_is_no_number_is_divergence() -> None:
+    broken = replace(ravine, grad=lambda x: np.where(x > -4.9, np.nan, 1.0) * x)
+    run = minimize(SGD(lr=0.01), broken, (-5.0, -5.0), 20)
+    assert run.diverged and (run.points[-1] > -4.91).all() and (run.points[-1] < -4.8).all()
+
+
+def test_the_start_is_not_written_to() -> None:
+    start = np.array([[-5.0, -2.0], [1.0, 2.0]])
+    minimize(SGD(lr=np.array([[0.1], [9.0]])), ravine, start, 100)
+    assert start.tolist() == [[-5.0, -2.0], [1.0, 2.0]]
+
+
+def test_schedule_multiplies_the_learning_rate_of_each_step() -> None:
+    run = minimize(SGD(lr=0.4), ravine, (-5.0, -2.0), 6, schedule=lambda t: 1 / (1 + t))
+    x = np.array([-5.0, -2.0])
+    for t in range(6):
+        x = x - 0.4 / (1 + t) * np.array([0.2, 4.0]) * x
+        np.testing.assert_allclose(run.points[t + 1], x, rtol=1e-14)
+
+
+def test_schedule_in_a_sweep() -> None:
+    lr = np.array([0.1, 0.2])[:, None]
+    run = minimize(Adam(lr=lr), ravine, (-5, -2), 5, schedule=lambda t: 0.5**t)
+    one = minimize(Adam(lr=np.array([0.2])), ravine, (-5, -2), 5, schedule=lambda t: 0.5**t)
+    assert np.array_equal(run.points[:, 1], one.points)
+
+
+def test_memory_is_what_was_said() -> None:
+    run = minimize(SGD(lr=0.1), ravine, np.ones((40, 2)), 1000, record_every=100)
+    assert run.points.nbytes + run.values.nbytes == 24 * 11 * 40
+
+
+def test_a_rotated_problem_is_the_same_for_momentum_and_another_for_adam() -> None:
+    straight = rotated_quadratic((1.0, 10.0))
+    turned = rotated_quadratic((1.0, 10.0), angle=0.7)
+    turn = np.array([[np.cos(0.7), np.sin(0.7)], [-np.sin(0.7), np.cos(0.7)]])
+    start = np.array([3.0, 1.0])
+    for rule, same in ((Momentum(lr=0.05), True), (Adam(lr=0.05), False)):
+        a = minimize(rule, straight, start, 60)
+        b = minimize(rule, turned, start @ turn, 60)
+        gap = np.abs(a.values - b.values).max()
+        assert gap < 1e-12 if same else gap > 0.1
