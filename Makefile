@@ -1,0 +1,72 @@
+# `make` alone tells what there is. Everything happens inside .venv and _build.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+VENV := .venv/.installed
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+# One thread a process: the cores are shared out among notebooks and test workers.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export VECLIB_MAXIMUM_THREADS := 1
+export PYTHONHASHSEED := 0
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+export IPYTHONDIR := $(CURDIR)/_build/ipython
+unexport MPLBACKEND
+
+PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/tools/*.py) $(VENV)
+
+.PHONY: help book execute html test serve lint bench weigh screenshots pdf clean
+
+help:  ## this text
+	@echo "The book:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+$(VENV): requirements.txt constraints.txt code/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: execute  ## run the notebooks that are out of date, then build _build/html
+	@$(MAKE) --no-print-directory html
+
+execute: $(VENV)
+	@$(BIN)/python code/tools/execute.py
+
+html: _build/html/.built  ## build _build/html from the stored outputs
+	@echo "The book: _build/html/index.html"
+
+_build/html/.built: $(PAGES)
+	$(BIN)/jupyter-book build --all --quiet .
+	@touch $@
+
+test: $(VENV)  ## run the unit tests, the notebooks against their outputs, and the pages in a browser
+	$(BIN)/jupyter-book build --all --quiet -W -n --keep-going --path-output _build/test .
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n $(CORES) --dist loadgroup \
+		tests code/descent chapters
+
+serve: html  ## show the pages at http://127.0.0.1:8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+lint: $(VENV)  ## check style, types and the form of the notebooks' code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)  ## measure the speed of the package, and keep the results
+	$(BIN)/python code/tools/bench.py
+
+weigh: html  ## load every page as a phone does, and tell what it weighs and how soon it shows
+	$(BIN)/python code/tools/weigh.py
+
+screenshots: html  ## picture every page at three widths, in _build/screenshots
+	$(BIN)/python code/tools/screenshots.py
+
+pdf: html  ## the whole book as one PDF, _build/descent.pdf
+	$(BIN)/python code/tools/pdf.py
+
+clean:  ## remove _build and .venv
+	rm -rf _build .venv

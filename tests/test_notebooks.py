@@ -1,0 +1,86 @@
+"""The stored notebooks: what can be told of them without running them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT, airfoil_is_measured, uses_airfoil
+
+sys.path.insert(0, str(ROOT / "code" / "tools"))
+from execute import MACHINE, canonical, output_texts
+
+LONGEST_CELL = 25
+NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def figures(cell: Any) -> list[Any]:
+    outputs = [o for o in cell.outputs if any(k.startswith("image/") for k in o.get("data", {}))]
+    return [cell.metadata.get("mystnb", {})] * len(outputs)
+
+
+def in_contents() -> set[str]:
+    """Return every file that _toc.yml names, with the folder and without the ending."""
+    return set(re.findall(r"(?:root|file):\s*(\S+)", (ROOT / "_toc.yml").read_text("utf-8")))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_stored_notebook(path: Path) -> None:
+    notebook = read(path)
+    wrong = []
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code":
+            continue
+        if len(cell.source.splitlines()) > LONGEST_CELL:
+            wrong.append(f"cell {number} has more than {LONGEST_CELL} lines")
+        if cell.source.strip() and cell.execution_count is None:
+            wrong.append(f"cell {number} was never run")
+        for figure in figures(cell):
+            if not figure.get("image", {}).get("alt", "").strip():
+                wrong.append(f"cell {number}: a figure without alt text (mystnb.image.alt)")
+            if not figure.get("figure", {}).get("caption", "").strip():
+                wrong.append(f"cell {number}: a figure without caption (mystnb.figure.caption)")
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                wrong.append(f"cell {number} stores an error or stderr")
+            wrong += [
+                f"cell {number}: {m[0]}" for t in output_texts(output) if (m := MACHINE.search(t))
+            ]
+    names = [c.metadata.get("mystnb", {}).get("figure", {}).get("name") for c in notebook.cells]
+    names = [name for name in names if name]
+    wrong += [f"two figures are called {name}" for name in set(names) if names.count(name) > 1]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_stored_form_is_canonical(path: Path) -> None:
+    assert path.read_text("utf-8") == canonical(read(path)), "run code/tools/execute.py on it"
+
+
+def test_contents_and_chapters_agree() -> None:
+    yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    listed = in_contents()
+    present = {
+        f"chapters/{p.stem}"
+        for p in (ROOT / "chapters").glob("*.*")
+        if p.suffix in {".ipynb", ".md"}
+    }
+    assert listed == present
+
+
+def test_airfoil_chapters_are_compared() -> None:
+    chapters = [path.stem for path in NOTEBOOKS if uses_airfoil(path)]
+    if chapters and not airfoil_is_measured():
+        pytest.skip(
+            "NASA's airfoil data is out of reach (no DESCENT_DATA, cache or network): "
+            f"{', '.join(chapters)} ran on the moment twin and were not compared"
+        )
