@@ -1,0 +1,265 @@
+"""The built pages: links by parsing the files, everything else in a real browser.
+
+Nothing is built here: `make test` builds the book first, into the folder that conftest.py names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+import pytest
+from conftest import HTML
+from docutils import nodes
+
+from pages import minutes, set_options
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PAGES = sorted(
+    path.relative_to(HTML).as_posix()
+    for path in HTML.rglob("*.html")
+    if path.relative_to(HTML).parts[0] != "_static" and path != HTML / "index.html"
+)
+if not PAGES:
+    pytest.skip(
+        f"no built book in {HTML}: `make test` builds it, or set DESCENT_HTML",
+        allow_module_level=True,
+    )
+
+POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+WIDE: Any = {"width": 1280, "height": 900}
+COLOURS = ["color-contrast", "link-in-text-block"]
+TOO_WIDE = """() => {
+    const root = document.documentElement, found = []
+    if (root.scrollWidth <= root.clientWidth) return found
+    const scrolls = (e) => getComputedStyle(e).overflowX !== 'visible'
+    const clips = (e) => e && (scrolls(e) || clips(e.parentElement))
+    for (const e of document.querySelectorAll('article *')) {
+        const box = e.getBoundingClientRect()
+        if (box.right <= root.clientWidth + 1 || clips(e.parentElement)) continue
+        found.push(e.outerHTML.slice(0, 100))
+    }
+    return [`the page is ${root.scrollWidth} px wide`, ...found.slice(0, 3)]
+}"""
+# Of many words that stand in the same kinds of boxes, and many formulas, axe needs to see a few: it
+# takes a millisecond for each, and a page has thousands.
+THIN_OUT = """() => {
+    for (const e of [...document.querySelectorAll('mjx-container')].slice(3)) e.replaceChildren()
+    const code = new Set()
+    for (const e of document.querySelectorAll('pre span[class], dt.sig span')) {
+        const box = e.closest('.cell_input, .cell_output, .highlight, .sig')
+        const kind = box.className + e.className
+        if (code.has(kind)) e.replaceWith(...e.childNodes)
+        code.add(kind)
+    }
+    const seen = new Map()
+    const place = (e) => e.closest('article') ? `${place(e.parentElement)}>${e.className}` : ''
+    const holders = 'article :is(p, li, td, dt, dd, pre, span, em, strong, code)'
+    for (const e of document.querySelectorAll(holders)) {
+        const words = [...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE && n.data.trim())
+        if (!words.length || e.closest('a, button, descent-explorer')) continue
+        const key = e.tagName + place(e)
+        const times = (seen.get(key) ?? 0) + 1
+        seen.set(key, times)
+        if (times > 3) words.forEach(n => n.remove())
+    }
+}"""
+COLLISIONS = """() => [...document.querySelectorAll('div.math > .eqno')].filter(number => {
+    const formula = number.nextElementSibling.getBoundingClientRect()
+    return number.getBoundingClientRect().left < formula.right - 0.5
+}).map(number => number.innerText)"""
+MISSING_IMAGES = (
+    "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+)
+
+
+class Links(HTMLParser):
+    """Collects what a page points to and what in it can be pointed to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if value and (name == "id" or (tag == "a" and name == "name")):
+                self.anchors.add(value)
+            if value and name in ("href", "src"):
+                self.targets.append(value)
+
+
+@cache
+def links(path: Path) -> Links:
+    return Links(path.read_text("utf-8"))
+
+
+def dead_links(path: Path) -> list[str]:
+    """Return what the page points to inside the book that is not there."""
+    dead = []
+    for target in links(path).targets:
+        parts = urlsplit(target)
+        if parts.scheme or parts.netloc:
+            continue
+        other = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        if not other.is_file():
+            dead.append(target)
+        elif parts.fragment not in {"", "top"} and other.suffix == ".html":
+            dead += [target] if unquote(parts.fragment) not in links(other).anchors else []
+    return dead
+
+
+def test_no_link_is_dead() -> None:
+    dead = {page: found for page in ["index.html", *PAGES] if (found := dead_links(HTML / page))}
+    assert not dead
+
+
+def test_every_page_has_a_policy() -> None:
+    """Violations of it are console errors, which `test_page` looks for."""
+    for name in PAGES:
+        found = POLICY.search((HTML / name).read_text("utf-8"))
+        assert found, f"{name} has no policy"
+        assert found[1].startswith("default-src 'self'; ")
+        assert not re.search(r"https?:|script-src[^;]*'unsafe-(inline|eval)'", found[1])
+
+
+def test_every_page_leads_to_the_notation() -> None:
+    for name in PAGES:
+        text = (HTML / name).read_text("utf-8")
+        assert re.search(r'<a href="[^"]*"\s+class="btn btn-sm btn-notation"', text), name
+
+
+def test_chapters_tell_their_reading_time_and_give_their_notebook() -> None:
+    chapters = [p for p in PAGES if re.match(r"chapters/\d", p)]
+    assert chapters
+    for name in chapters:
+        text = (HTML / name).read_text("utf-8")
+        found = re.search(r'</h1>\s*<p class="reading-time">About (\d+) minutes to read</p>', text)
+        assert found and 3 <= int(found[1]) <= 60, name
+        source = re.search(r'href="(\.\./_sources/[^"]*\.ipynb)"', text)
+        assert source, name
+        assert json.loads((HTML / "chapters" / source[1]).read_bytes())["nbformat"] == 4
+
+
+def test_what_the_style_sheet_names_is_there() -> None:
+    sheet = HTML / "_static" / "all.css"
+    named = re.findall(r"url\(\"?(?!\"?data:)([^\")]*)", sheet.read_text("utf-8"))
+    assert any(name.endswith("MathJax_Main-Regular.woff") for name in named)
+    assert [name for name in named if not (sheet.parent / name).is_file()] == []
+
+
+def axe_violations(page: Page, **options: Any) -> list[str]:
+    """Return what axe-core finds, one line for each kind with the first place."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options |= {"resultTypes": ["violations"], "preload": False}
+    found = Axe().run(page, options=options).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])} places)" for v in found]
+
+
+def watch(page: Page, base: str) -> list[str]:
+    """Return a list that fills with console errors and with requests to anywhere but `base`."""
+    problems: list[str] = []
+    page.on(
+        "console",
+        lambda m: m.type == "error" and problems.append(f"console: {m.text} {m.location['url']}"),
+    )
+    page.on("pageerror", lambda e: problems.append(f"error: {e}"))
+    page.on(
+        "request",
+        lambda r: (
+            r.url.startswith((base, "data:", "blob:")) or problems.append(f"request: {r.url}")
+        ),
+    )
+    return problems
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(site: str, browser: Browser, name: str) -> None:
+    """One load of each page serves all that is asked of it."""
+    page = browser.new_page(viewport=WIDE, reduced_motion="reduce")
+    problems = watch(page, site)
+    try:
+        page.goto(site + name)
+        problems += [f"image: {src}" for src in page.evaluate(MISSING_IMAGES)]
+        page.set_viewport_size({"width": 320, "height": 640})
+        problems += [f"320 px: {e}" for e in page.evaluate(TOO_WIDE)]
+        problems += [f"320 px: a formula meets {e}" for e in page.evaluate(COLLISIONS)]
+        page.set_viewport_size(WIDE)
+        page.evaluate(THIN_OUT)
+        problems += [f"light: {v}" for v in axe_violations(page)]
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_selector("html[data-theme=dark]")
+        # What a dark page changes is its colours: the other rules have been tried.
+        problems += [f"dark: {v}" for v in axe_violations(page, runOnly=COLOURS)]
+    finally:
+        page.close()
+    assert not problems, "\n".join(problems)
+
+
+def test_opened_as_a_file(browser: Browser) -> None:
+    """A reader who opens the folder from disk gets scripts and formulas, and no request leaves."""
+    page = browser.new_page()
+    problems = watch(page, HTML.as_uri())
+    try:
+        for name in PAGES[:3]:
+            page.goto((HTML / name).as_uri())
+            assert page.evaluate("document.fonts.ready.then(() => document.fonts.size)") > 0
+    finally:
+        page.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("query", ["η", "κ", "condition number", "AdaGrad", "weight decay"])
+def test_search_from_disk(browser: Browser, query: str) -> None:
+    page = browser.new_page()
+    problems = watch(page, HTML.as_uri())
+    try:
+        page.goto(f"{(HTML / 'search.html').as_uri()}?q={quote(query)}")
+        page.wait_for_selector("#search-results li a")
+        assert "chapters/" in str(page.get_attribute("#search-results li a", "href"))
+    finally:
+        page.close()
+    assert not problems, "\n".join(problems)
+
+
+def test_forced_colours(site: str, browser: Browser) -> None:
+    """The reader's two colours, here black and white, are all that text and figures get."""
+    page = browser.new_page(forced_colors="active")
+    try:
+        page.goto(site + next(p for p in PAGES if re.match(r"chapters/\d", p)))
+        figure = "getComputedStyle(document.querySelector('.figure-box img'))"
+        assert page.evaluate(f"{figure}.filter") == "none"
+        assert page.evaluate(f"{figure}.backgroundColor") == "rgb(255, 255, 255)"
+        colours = """() => new Set([...document.querySelectorAll('article p, article mjx-c')]
+            .map(e => getComputedStyle(e).color)).size"""
+        assert page.evaluate(colours) <= 2
+    finally:
+        page.close()
+
+
+def test_repository_buttons() -> None:
+    """Nothing names another host until a repository has an address."""
+    buttons = {"binderhub_url": "https://mybinder.org"}
+    for address in ("", "https://github.com/someone/descent"):
+        options: dict[str, Any] = {"repository_url": address, "launch_buttons": buttons}
+        set_options(Any, SimpleNamespace(html_theme_options=options, html_title="Descent"))  # type: ignore[arg-type]
+        assert ("launch_buttons" in options) is bool(address)
+        assert options["use_edit_page_button"] is bool(address)
+
+
+def test_reading_time() -> None:
+    """Folded parts and outputs do not count, formulas, figures and cells of code do."""
+    text = nodes.paragraph("", "word " * 400)
+    folded = nodes.admonition("", nodes.paragraph("", "word " * 4000), classes=["dropdown"])
+    formula = nodes.math_block("x", "x")
+    assert minutes(nodes.section("", text, folded, formula)) == 2.25
