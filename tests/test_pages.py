@@ -65,7 +65,7 @@ THIN_OUT = """() => {
     const holders = 'article :is(p, li, td, dt, dd, pre, span, em, strong, code)'
     for (const e of document.querySelectorAll(holders)) {
         const words = [...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE && n.data.trim())
-        if (!words.length || e.closest('a, button, descent-explorer')) continue
+        if (!words.length || e.closest('a, button, th, descent-explorer')) continue
         const key = e.tagName + place(e)
         const times = (seen.get(key) ?? 0) + 1
         seen.set(key, times)

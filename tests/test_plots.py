@@ -232,7 +232,9 @@ def test_labels_stand_at_the_ends_of_their_lines(scale: str, ax) -> None:
     # Nothing has asked for the limits yet: matplotlib has not adapted them to the data.
     ends = {"low": 1.0, "middle": 30.0, "high": 1000.0}
     for name, end in ends.items():
-        ax.plot([0, 1, 2], [500.0, end, np.nan], label=name)  # the end is the last finite point
+        ax.plot(
+            [0, 1, 2], [500.0, end, np.nan], color=plots.INK, label=name
+        )  # the end is the last finite point
     ax.plot([0, 1], [3.0, 3.0])  # without a label
     ax.set_yscale(scale)
     assert plots.label_ends(ax, gap=0.0, pad=0.02) is ax
@@ -244,7 +246,7 @@ def test_labels_stand_at_the_ends_of_their_lines(scale: str, ax) -> None:
         assert x == 1.02
         where = to_axes.transform(ax.transData.transform((1, ends[text.get_text()])))
         assert y == pytest.approx(where[1], abs=1e-12)
-        assert text.get_color() == line.get_color()
+        assert text.get_color() == to_hex(line.get_color())
 
 
 def test_labels_are_moved_apart_and_stay_within_the_axes(ax) -> None:
@@ -505,3 +507,14 @@ def test_use_style_makes_a_shell_keep_the_svg(shell) -> None:
 def test_use_style_does_without_a_display(shell) -> None:
     shell.display_formatter = None
     plots.use_style()
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_labels_at_line_ends_have_the_contrast_of_text(name: str, ax) -> None:
+    plots.curve([0, 1], [0, 1], ax, name)
+    plots.label_ends(ax)
+    written = contrast(ax.texts[0].get_color())
+    assert written >= 4.5
+    # And no darker than that needs: a colour that has it stays as it is.
+    if contrast(STYLES[name].colour) >= 4.5:
+        assert to_hex(ax.texts[0].get_color()) == STYLES[name].colour.lower()

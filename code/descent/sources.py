@@ -8,6 +8,7 @@ notebooks, and `check` can say what is missing or does not match.
 import html
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -79,7 +80,7 @@ class Verdict:
     @property
     def anchor(self) -> str:
         """The id of this verdict's line on its page."""
-        return "-".join(["verdict", self.item, *self.part.split()]).lower()
+        return re.sub(r"[^a-z0-9]+", "-", f"verdict {self.item} {self.part}".lower()).strip("-")
 
     def __str__(self) -> str:
         return " · ".join([self.item, *filter(None, [self.part]), self.outcome, *self._evidence()])

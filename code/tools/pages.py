@@ -54,10 +54,13 @@ MENDED = [
 ]
 SCRIPT = re.compile(r"[ \t]*<script defer\b[^>]*></script>\n?")
 FIGURE = re.compile(r'<img(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")')
+COVER = re.compile(r'<img\b[^>]*\bsrc="([^"]*_images/[^"]*)"')
 SIZE = re.compile(r'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"')
 OWN = {"book.css", "explorer.css", "formulas.css"}
 CHAPTER = re.compile(r"chapters/\d")
 NOTATION = "chapters/notation"
+LABEL = re.compile(r'id="(src-[a-e]\d+)"')
+VERDICT_LINK = re.compile(r'href="#(src-[a-e]\d+)"')
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
 
@@ -128,6 +131,12 @@ def sized(figure: re.Match[str], images: Path) -> str:
     return f'<img loading="lazy" width="{width}" height="{height}"'
 
 
+def located(link: re.Match[str], here: str, home: dict[str, str]) -> str:
+    """Return a verdict's link to its item, which another chapter may regenerate."""
+    page = home.get(link[1], here)
+    return f'href="{"" if page == here else page}#{link[1]}"'
+
+
 def policy(page: str) -> str:
     """Return the content security policy for a page, with the hashes of its own inline scripts."""
     scripts = INLINE_SCRIPT.findall(page) + [
@@ -158,9 +167,14 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         scripts = "".join(SCRIPT.findall(page))
         page = SCRIPT.sub("", page).replace("</body>", f"{scripts}</body>")
         page = FIGURE.sub(partial(sized, images=out / "_images"), page)
-        # A page opens with a figure; on the first page it is the largest thing to be seen.
-        soon = 'fetchpriority="high" ' if path.name == "index.html" else ""
-        pages[path] = page.replace('loading="lazy" ', soon, 1)
+        page = page.replace('loading="lazy" ', "", 1)  # a chapter opens with a figure
+        if path.stem == "index" and (cover := COVER.search(page)):  # the largest thing to be seen
+            soon = f'<link rel="preload" as="image" fetchpriority="high" href="{cover[1]}">'
+            page = page.replace("</title>", f"</title>\n{soon}", 1)
+        pages[path] = page
+    home = {label: path.name for path, page in pages.items() for label in LABEL.findall(page)}
+    for path, page in pages.items():
+        pages[path] = VERDICT_LINK.sub(partial(located, here=path.name, home=home), page)
     styles.bundle(out, pages, OWN)
     for path, page in pages.items():
         meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'

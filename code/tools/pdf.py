@@ -42,7 +42,8 @@ body { background: #fff; }
 .bd-article div.highlight pre { font-size: 7.6pt; line-height: 1.4; }
 .contents { break-after: page; }
 .contents ul { list-style: none; padding: 0; }
-.contents a { border: 0 !important; color: inherit; padding: 0; }
+.contents li, .contents a { line-height: 1.3; margin: 0; padding: 0 !important; }
+.contents a { border: 0 !important; color: inherit; }
 .contents .caption { font-weight: 600; margin: 0.8rem 0 0.2rem; }
 h1, h2, h3, h4, .admonition-title, figcaption { break-after: avoid; }
 figure, .figure-box { break-inside: avoid; }

@@ -110,7 +110,9 @@ def load(page: Page, session: CDPSession, received: list[float], address: str) -
     page.goto(address)  # till the last script and all but the lazy figures are there
     page.evaluate("document.fonts.ready.then(() => true)")
     page.wait_for_timeout(500)
-    while not page.evaluate("window.seen.lcp"):  # evaluating in the page is not allowed there
+    for _ in range(100):  # `wait_for_function` evaluates text, which no page allows
+        if page.evaluate("window.seen.lcp"):
+            break
         page.wait_for_timeout(50)
     first, seen = sum(received), page.evaluate("window.seen")
     free = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
