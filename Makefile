@@ -45,8 +45,9 @@ _build/html/.built: $(PAGES)
 
 test: $(VENV)  ## run the unit tests, the notebooks against their outputs, and the pages in a browser
 	$(BIN)/jupyter-book build --all --quiet -W -n --keep-going --path-output _build/test .
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n $(CORES) --dist loadgroup \
-		tests code/descent chapters
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n $(CORES) --dist loadfile \
+		--no-loadscope-reorder \
+		chapters tests code/descent
 
 serve: html  ## show the pages at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

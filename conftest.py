@@ -42,12 +42,12 @@ def uses_airfoil(notebook: Path) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the airfoil chapters without comparison where they get the moment twin.
 
-    With `--dist loadgroup`, a file runs on one worker (nbval needs that, for its kernel), but the
-    workers share the built pages.
+    With `--dist loadfile` a file runs on one worker, which nbval needs for its kernel. The built
+    pages are shared out all the same: each counts as a file of its own.
     """
     for item in items:
-        if not item.name.startswith("test_page["):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+        if item.name.startswith("test_page["):
+            item._nodeid = item.nodeid.replace("::", f"#{item.name[10:-1]}::", 1)  # type: ignore[attr-defined]
         if item.path.suffix == ".ipynb" and uses_airfoil(item.path) and not airfoil_is_measured():
             item.options["check"] = False  # type: ignore[attr-defined]  # nbval's own
 
