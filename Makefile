@@ -7,16 +7,6 @@ BIN := .venv/bin
 VENV := .venv/.installed
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-# One thread a process: the cores are shared out among notebooks and test workers.
-export OMP_NUM_THREADS := 1
-export OPENBLAS_NUM_THREADS := 1
-export MKL_NUM_THREADS := 1
-export VECLIB_MAXIMUM_THREADS := 1
-export PYTHONHASHSEED := 0
-export PYDEVD_DISABLE_FILE_VALIDATION := 1
-export IPYTHONDIR := $(CURDIR)/_build/ipython
-unexport MPLBACKEND
-
 PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/tools/*.py) $(VENV)
 
 .PHONY: help book execute html test serve lint bench weigh screenshots pdf clean

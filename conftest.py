@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "code" / "tools"))
+from execute import ENVIRONMENT  # noqa: E402
+
+# Before anything imports NumPy, and for nbval's kernels, which inherit it.
+os.environ.update(ENVIRONMENT)
+os.environ.pop("MPLBACKEND", None)
+
 HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "test" / "_build" / "html"))
 CHROMIUM = shutil.which("chromium")
 sys.path.append(str(ROOT / "code" / "tools"))  # they are scripts, and have tests too

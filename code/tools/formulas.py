@@ -52,6 +52,8 @@ function draw(tex, display) {
 }
 0
 """
+# The one letter of MathJax's font of no width: browsers warn of a font without any.
+ZERO = 0xEFFC
 FAILED = re.compile(r'data-mjx-error="([^"]*)"')
 GLYPH = re.compile(r'content: "(?:\\([0-9A-F]+)|\\?(.))"')
 FONT = re.compile(r'url\("mathjax/([^"]*)"\)')
@@ -184,7 +186,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     (static / "mathjax").mkdir(exist_ok=True)
     fonts = {path.name: path for path in installed().values() if path.suffix == ".woff"}
     for name in FONT.findall(style):
-        subset(fonts[name], shown(style), static / "mathjax" / name)
+        subset(fonts[name], shown(style) | {ZERO}, static / "mathjax" / name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
