@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from functools import cache, partial
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "code" / "tools"))
+sys.path.insert(0, str(ROOT / "code" / "tools"))  # they are scripts, and have tests too
+import chromium  # noqa: E402
 from execute import ENVIRONMENT  # noqa: E402
 
 # Before anything imports NumPy, and for nbval's kernels, which inherit it.
@@ -27,8 +27,6 @@ os.environ.update(ENVIRONMENT)
 os.environ.pop("MPLBACKEND", None)
 
 HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "test" / "_build" / "html"))
-CHROMIUM = shutil.which("chromium")
-sys.path.append(str(ROOT / "code" / "tools"))  # they are scripts, and have tests too
 collect_ignore = ["code/descent/d2l.py"]  # importing it gives the module of another file
 
 
@@ -80,15 +78,7 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Start Debian's Chromium, once for the whole session."""
-    if CHROMIUM is None:
+    if chromium.INSTALLED is None:
         pytest.skip("no chromium on this machine: the pages are not tried in a browser")
-    from playwright.sync_api import sync_playwright
-
-    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    quiet += ["--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *quiet], headless=True
-        )
-        yield chromium
-        chromium.close()
+    with chromium.started() as browser:
+        yield browser

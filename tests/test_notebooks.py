@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 import yaml
 from conftest import ROOT, airfoil_is_measured, uses_airfoil
 
-sys.path.insert(0, str(ROOT / "code" / "tools"))
 from execute import MACHINE, canonical, output_texts
 
 LONGEST_CELL = 25

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
-import sys
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Route, sync_playwright
+from playwright.sync_api import Route
+
+import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -107,17 +107,12 @@ def answer(document: str, route: Route) -> None:
 
 
 def main() -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("make pdf needs Chromium (Debian: apt-get install chromium), and found none")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium.started() as browser:
         page = browser.new_page()
         page.route(SITE + "**", partial(answer, book()))
         page.goto(SITE + BOOK)
         page.evaluate("document.fonts.ready")
         page.pdf(path=TARGET, prefer_css_page_size=True, outline=True, tagged=True)
-        browser.close()
     print(f"The book as a PDF: {TARGET.relative_to(ROOT)}")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import FloatRect, sync_playwright
+from playwright.sync_api import FloatRect
+
+import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -16,13 +17,9 @@ TALLEST = 16384  # what Chromium can draw in one piece
 
 
 def main() -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("make screenshots needs Chromium (Debian: apt-get install chromium)")
     html = Path(sys.argv[1]) if len(sys.argv) > 1 else HTML
     TARGET.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium.started() as browser:
         page = browser.new_page(reduced_motion="reduce")
         for path in sorted(html.glob("chapters/*.html")):
             page.goto(path.as_uri())
@@ -36,7 +33,6 @@ def main() -> None:
                     page.emulate_media(color_scheme=scheme)
                     target = TARGET / f"{path.stem}-{width}-{scheme}.jpg"
                     page.screenshot(path=target, full_page=True, clip=clip, quality=60)
-        browser.close()
     print(f"The pages in pictures: {TARGET.relative_to(ROOT)}")
 
 

@@ -8,7 +8,6 @@ a processor four times slower than this one. The server is this script, with gzi
 from __future__ import annotations
 
 import gzip
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page
+
+import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -169,16 +170,11 @@ def table(loads: dict[str, tuple[Load, Load]]) -> str:
 
 
 def main() -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("make weigh needs Chromium (Debian: apt-get install chromium), and found none")
     html = Path(sys.argv[1]) if len(sys.argv) > 1 else HTML
     names = sorted(p.relative_to(html).as_posix() for p in html.glob("chapters/*.html"))
-    with serving(html) as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with serving(html) as site, chromium.started() as browser:
         loads = weigh(browser, site, names)
         version = browser.version
-        browser.close()
     text = f"{__doc__}\nChromium {version}; targets: under {COLD_KB:.0f} KB cold, {WARM_KB:.0f} KB "
     text += f"warm, {LCP_S:.0f} s; an asterisk marks a miss.\n\n{table(loads)}"
     RESULTS.parent.mkdir(exist_ok=True)
