@@ -5,7 +5,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from descent import SURFACES, minimize, ravine, rosenbrock, rotated_quadratic, trajectory
+from descent import (
+    SURFACES,
+    minimize,
+    ravine,
+    rosenbrock,
+    rotated_quadratic,
+    steps_text,
+    steps_to_stay,
+    trajectory,
+)
 from descent.rules import SGD, Adam, Momentum, Nesterov, RMSprop, Rule
 from rule_cases import RULES, hyper_parameters
 
@@ -179,3 +188,66 @@ def test_a_rotated_problem_is_the_same_for_momentum_and_another_for_adam() -> No
         b = minimize(rule, turned, start @ turn, 60)
         gap = np.abs(a.values - b.values).max()
         assert gap < 1e-12 if same else gap > 0.1
+
+
+def test_steps_to_stay_counts_the_last_entry() -> None:
+    error = np.array(
+        [[3.0, 0.5, 0.1, 3.0, 0.5], [0.5, 3.0, 0.1, 3.0, np.nan], [0.5, 0.5, 0.1, 3.0, 0.5]]
+    )
+    assert steps_to_stay(error, 1.0).tolist() == [1, 2, 0, np.inf, 2]
+    assert steps_to_stay(error[:2], 1.0).tolist() == [1, np.inf, 0, np.inf, np.inf]
+    assert steps_to_stay(error, 1.0, [0, 10, 15]).tolist() == [10, 15, 0, np.inf, 15]
+
+
+def test_steps_to_stay_of_a_run_follows_from_its_factor() -> None:
+    lr = np.array([0.1, 0.4, 0.6])
+    run = minimize(SGD(lr=lr[:, None]), rotated_quadratic((1.0, 4.0)), (0.0, 1.0), 60)
+    height = 2 * (1 - 4 * lr[:2]) ** (2 * np.arange(61)[:, None])
+    steps = run.steps_to_stay(1e-6)
+    assert steps[:2].tolist() == (height > 1e-6).sum(axis=0).tolist()
+    assert steps[2] == np.inf
+    assert run.steps_to_stay(0.5, np.abs(run.points[..., 1]))[0] == np.ceil(
+        np.log(0.5) / np.log(0.6)
+    )
+
+
+@pytest.mark.parametrize("record_every", [1, 7])
+def test_steps_to_stay_is_exact_to_the_records(record_every: int) -> None:
+    run = minimize(SGD(lr=0.1), ravine, (-5, -2), 100, record_every=record_every)
+    exact = minimize(SGD(lr=0.1), ravine, (-5, -2), 100).steps_to_stay(0.2)
+    assert 0 <= float(run.steps_to_stay(0.2)) - float(exact) < record_every
+
+
+def test_steps_are_told_and_so_is_a_budget_that_was_too_small() -> None:
+    assert steps_text(266.0, 2500) == "266"
+    assert steps_text(np.inf, 2500) == "not within 2500"
+
+
+@pytest.mark.parametrize(
+    ("error", "tolerance"), [([], 1.0), (1.0, 1.0), ([1.0], -1.0), ([1.0], np.nan)]
+)
+def test_steps_to_stay_refuses(error: object, tolerance: float) -> None:
+    with pytest.raises(ValueError, match=r"error|tolerance"):
+        steps_to_stay(error, tolerance)  # type: ignore[arg-type]
+
+
+def test_noise_has_its_size_and_is_shared_by_all_hyper_parameters() -> None:
+    start = np.zeros((4000, 2))
+    run = minimize(SGD(lr=np.array([[[0.1]], [[0.2]]])), ravine, start, 1, noise=3.0, seed=4)
+    moved = run.points[1]
+    assert moved[0].std(axis=0) == pytest.approx(0.3, rel=0.05)
+    assert moved[1] == pytest.approx(2 * moved[0])
+    assert abs(np.corrcoef(moved[0].T)[0, 1]) < 0.05
+    again = minimize(SGD(lr=0.1), ravine, start, 1, noise=3.0, seed=4)
+    assert np.array_equal(again.points[1], moved[0])
+    other = minimize(SGD(lr=0.1), ravine, start, 1, noise=3.0, seed=5)
+    assert not np.array_equal(other.points[1], moved[0])
+
+
+def test_noise_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = Momentum(lr=np.linspace(0.1, 0.3, 7)[:, None, None])
+    options = {"noise": 0.5, "seed": 1}
+    whole = minimize(rule, ravine, np.ones((5, 2)), 20, **options)  # type: ignore[arg-type]
+    monkeypatch.setattr("descent.trajectory._BLOCK", 4)
+    parts = minimize(rule, ravine, np.ones((5, 2)), 20, **options)  # type: ignore[arg-type]
+    assert np.array_equal(whole.points, parts.points)

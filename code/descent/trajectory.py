@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,7 @@ from descent._checks import check_callable, check_count, check_interval
 from descent.rules import Rule
 from descent.surfaces import Floats, Surface
 
-__all__ = ["Trajectory", "minimize"]
+__all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay"]
 
 # A point farther out than this in either coordinate has diverged. Well inside the range of float64,
 # so that no value or gradient of a surface (degree 8 at most) overflows on the way there.
@@ -37,6 +39,40 @@ class Trajectory:
     values: Floats
     diverged: npt.NDArray[np.bool_]
     iterations: npt.NDArray[np.int64]
+
+    def steps_to_stay(self, tolerance: float, error: npt.ArrayLike | None = None) -> Floats:
+        """Steps after which every run stays within `tolerance` to its end; inf where it does not.
+
+        `error` (records, ...) is what has to stay small, such as a distance from the minimum; by
+        default the height above 0, `values`. The result has the shape of `diverged`, and is exact
+        to `record_every`.
+        """
+        return steps_to_stay(self.values if error is None else error, tolerance, self.iterations)
+
+
+def steps_to_stay(
+    error: npt.ArrayLike, tolerance: float, iterations: npt.ArrayLike | None = None
+) -> Floats:
+    """Steps after which `error` (records, ...) stays at or below `tolerance`, to the last record.
+
+    Shape (...), with inf, "not within the budget", where the last record is above it (or is no
+    number). Passing through does not count. `iterations` (records,) says at which steps the records
+    were made; by default at all, from 0.
+    """
+    check_interval("tolerance", tolerance, "[0, inf)")
+    outside = np.logical_not(np.asarray(error) <= tolerance)
+    if outside.ndim == 0 or len(outside) == 0:
+        raise ValueError(f"error must have at least one record, got shape {outside.shape}")
+    steps = np.arange(len(outside)) if iterations is None else np.asarray(iterations)
+    after_last = len(outside) - outside[::-1].argmax(axis=0)  # the record after the last outside
+    first = np.where(outside.any(axis=0), after_last, 0)
+    stays = np.where(outside[-1], inf, steps[np.minimum(first, len(outside) - 1)])
+    return np.asarray(stays, dtype=float)
+
+
+def steps_text(steps: float, budget: int) -> str:
+    """A number of steps for the reader: "266", or "not within 2500"."""
+    return f"not within {budget}" if steps == inf else f"{steps:.0f}"
 
 
 def scheduled(rule: Rule, schedule: Schedule | None, t: int) -> Rule:
@@ -71,12 +107,19 @@ def minimize(
     *,
     schedule: Schedule | None = None,
     record_every: int = 1,
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> Trajectory:
     """Follow `rule` down `surface` from `start` for `steps` steps.
 
     `start` has shape (..., 2), and array hyper-parameters broadcast against it: starts, learning
     rates and momenta can all vary in one call. An `lr` of shape (7, 1) gives 7 runs. `schedule(t)`
     multiplies the learning rate of the step from iterate t, counted from 0.
+
+    `noise` makes the gradients stochastic: to each coordinate is added, at every step, a normal
+    number of this standard deviation, drawn with `seed` for each start. All hyper-parameters meet
+    the same draws, so that runs can be compared in pairs; thirty copies of one start are thirty
+    random runs.
 
     Every `record_every`-th iterate is kept, and the last. Memory is 24 bytes for each record of
     each run; `record_every=steps` keeps the first and the last alone.
@@ -88,6 +131,8 @@ def minimize(
     check_count("steps", steps, 0)
     check_count("record_every", record_every, 1)
     check_schedule(schedule)
+    check_interval("noise", noise, "[0, inf)")
+    check_count("seed", seed, 0)
     if not isinstance(rule, Rule):
         raise ValueError(f"rule must be a rule such as SGD(lr=0.1), got {rule!r}")
     if not isinstance(surface, Surface):
@@ -113,11 +158,22 @@ def minimize(
     }
     points = np.empty((len(iterations), 2, lanes.shape[1]))
     diverged = np.empty(lanes.shape[1], dtype=bool)
+    drawn = noise * np.random.default_rng(seed).normal(size=(steps if noise else 0, *x.shape))
+
+    def kick(block: slice, t: int) -> Floats:
+        return _lanes(np.broadcast_to(drawn[t], shape))[:, block].T
+
     for first in range(0, lanes.shape[1], _BLOCK):
         block = slice(first, first + _BLOCK)
         one = replace(rule, **{name: column[:, block].T for name, column in columns.items()})
         diverged[block] = _run(
-            one, surface, lanes[:, block], iterations, schedule, points[..., block]
+            one,
+            surface,
+            lanes[:, block],
+            iterations,
+            schedule,
+            points[..., block],
+            partial(kick, block) if noise else None,
         )
     paths = np.moveaxis(points, 1, -1).reshape(len(iterations), *shape)
     return Trajectory(paths, surface.value(paths), diverged.reshape(shape[:-1]), iterations)
@@ -149,8 +205,12 @@ def _run(
     iterations: npt.NDArray[np.int64],
     schedule: Schedule | None,
     points: Floats,
+    kick: Callable[[int], Floats] | None,
 ) -> npt.NDArray[np.bool_]:
-    """Run one block of lanes (2, n), write its records into `points` (records, 2, n)."""
+    """Run one block of lanes (2, n), write its records into `points` (records, 2, n).
+
+    `kick(t)` (n, 2) is the noise of the gradient at the step from iterate t.
+    """
     x = lanes.T  # shape (n, 2) over memory of (2, n)
     state = rule.start(x)
     diverged = np.zeros(len(x), dtype=bool)
@@ -158,7 +218,8 @@ def _run(
     record = 1
     with np.errstate(all="ignore"):
         for t in range(int(iterations[-1])):
-            new, state = scheduled(rule, schedule, t).update(x, surface.grad(x), state)
+            grad = surface.grad(x) if kick is None else surface.grad(x) + kick(t)
+            new, state = scheduled(rule, schedule, t).update(x, grad, state)
             x = hold_diverged(new, x, diverged)
             if iterations[record] == t + 1:
                 points[record] = x.T
