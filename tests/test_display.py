@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from descent import display, rules
-from descent.display import show_rule
+from descent.display import show_comparison, show_rule, show_table
+from descent.rules import SGD, Momentum
+from descent.tuning import Comparison, Tuned
 
 
 def shown(rule: type[rules.Rule], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -35,3 +37,43 @@ def test_the_code_shown_is_the_code_that_runs(name: str, monkeypatch: pytest.Mon
 def test_it_is_shown_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     show_rule(rules.SGD)
     assert capsys.readouterr().out == "<IPython.core.display.Markdown object>\n"
+
+
+def table(monkeypatch: pytest.MonkeyPatch, call: object, *arguments: object) -> dict[str, str]:
+    """The bundle of the one table that a call displays."""
+    found: list[object] = []
+    monkeypatch.setattr(display, "display", found.append)
+    call(*arguments)  # type: ignore[operator]
+    (one,) = found
+    return one._repr_mimebundle_()  # type: ignore[attr-defined]
+
+
+def test_a_table_is_one_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = table(monkeypatch, show_table, ["rule", "steps < 9"], [["SGD", 150], ["Momentum", 40]])
+    assert bundle["text/plain"] == "rule      steps < 9\nSGD             150\nMomentum         40"
+    assert '<th scope="col">steps &lt; 9</th>' in bundle["text/html"]
+    assert '<tr><th scope="row">SGD</th><td>150</td></tr>' in bundle["text/html"]
+    with pytest.raises(ValueError, match="2 cells"):
+        show_table(["a", "b"], [["c"]])
+
+
+def test_a_comparison_tells_what_was_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.arange(1.0, 22.0)
+    trials = {"lr": np.array([0.1, 0.2])}
+    tuned = {
+        "SGD": Tuned(SGD(lr=0.2), 1.0, trials, scores[:2], scores, False),
+        "Momentum": Tuned(
+            Momentum(lr=0.1, momentum=0.7),
+            1.0,
+            trials | {"momentum": np.array([0.0, 0.7])},
+            scores[:2],
+            2 * scores,
+            False,
+        ),
+    }
+    bundle = table(monkeypatch, show_comparison, Comparison(tuned, 2), "loss")
+    lines = bundle["text/plain"].splitlines()
+    assert lines[0].split("  ")[-2:] == ["loss, median", "middle 90 %"]
+    assert "best of 2 trials" in lines[0]
+    assert lines[1].split() == ["SGD", "lr", "0.2", "11", "2", "to", "20"]
+    assert lines[2].split() == "Momentum lr 0.1, momentum 0.7 22 4 to 40".split()

@@ -1,14 +1,21 @@
-"""Showing the package's own code on a page."""
+"""What chapters show of the package: its code, and tables of results."""
 
+import html
 import inspect
 import re
 import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from IPython.display import Markdown, display
 
 from descent.rules import Rule
 
-__all__ = ["show_rule"]
+if TYPE_CHECKING:
+    from descent.tuning import Comparison
+
+__all__ = ["show_comparison", "show_rule", "show_table"]
 
 
 def show_rule(rule: type[Rule]) -> None:
@@ -16,3 +23,61 @@ def show_rule(rule: type[Rule]) -> None:
     code = textwrap.dedent(inspect.getsource(rule.update))
     code = re.sub(r"\A.*?:\n", "def update(self, x, grad, state):\n", code, flags=re.DOTALL)
     display(Markdown(f"```python\n{code}```"))  # type: ignore[no-untyped-call]
+
+
+class _Table:
+    """A table of the page, and in plain text where there is no page."""
+
+    def __init__(self, head: Sequence[str], rows: list[list[str]]) -> None:
+        self.head, self.rows = list(head), rows
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in [self.head, *self.rows]
+        ]
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.head)
+        body = "".join(
+            f'<tr><th scope="row">{html.escape(row[0])}</th>'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+            + "</tr>"
+            for row in self.rows
+        )
+        return {
+            "text/plain": "\n".join(lines),
+            "text/html": f'<table class="result"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table>",
+        }
+
+
+def show_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Display rows of results as a table of the page.
+
+    head: a title for each column, with its unit. rows: strings stand as they are, other values as
+    `str` gives them; the first cell of a row names it.
+    Raises ValueError for a row with another number of cells than the head.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    if any(len(row) != len(head) for row in cells):
+        raise ValueError(f"every row must have {len(head)} cells, as the head has; got {cells}")
+    display(_Table(head, cells))  # type: ignore[no-untyped-call]
+
+
+def show_comparison(found: "Comparison", score: str, *, digits: str = ".3g") -> None:
+    """Display a comparison: what was tuned to what, and the report's median and middle 90 %.
+
+    score: what was scored, with its unit. digits: how its numbers are formatted.
+    """
+    rows = []
+    for name, tuned in found.tuned.items():
+        settings = ", ".join(f"{key} {getattr(tuned.rule, key):g}" for key in tuned.trials)
+        low, high = np.quantile(tuned.report, [0.05, 0.95], method="nearest")
+        rows.append(
+            [name, settings, f"{tuned.median:{digits}}", f"{low:{digits}} to {high:{digits}}"]
+        )
+    head = ["", f"best of {found.trials} trials", f"{score}, median", "middle 90 %"]
+    show_table(head, rows)
