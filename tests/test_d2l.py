@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
-from descent import d2l, data
+from descent import LinearRegression, d2l, data
 
 LINES = {
     "A1": (0.4, 0.0, "epoch 20, x1: -0.943467, x2: -0.000073\n"),
@@ -68,8 +71,6 @@ def test_show_trace_2d_draws_without_a_warning() -> None:
 
 
 def test_get_data_ch11_is_the_verified_file() -> None:
-    import torch
-
     if not data.airfoil_is_measured():
         pytest.skip("NASA's file is neither in DESCENT_DATA nor in the cache nor on the network")
     batches, columns = d2l.get_data_ch11(batch_size=10)
@@ -96,7 +97,6 @@ def test_other_downloads_are_d2ls_own(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_training_of_source_a_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    import torch
     from matplotlib import pyplot as plt
 
     plt.switch_backend("agg")
@@ -113,6 +113,176 @@ def test_training_of_source_a_runs(capsys: pytest.CaptureFixture[str]) -> None:
     d2l.train_concise_ch11(torch.optim.SGD, {"lr": 0.05}, batches, num_epochs=1)
     plt.close("all")
     assert capsys.readouterr().out.count("loss: ") == 2
+
+
+class Table:
+    """300 rows of five features, in float32 and as `LinearRegression` takes them."""
+
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(300, 5)).astype(np.float32)
+    targets = (features @ np.arange(1.0, 6.0) + rng.normal(size=300)).astype(np.float32)
+
+    def batches(self, size: int = 10) -> Any:
+        return d2l.load_array((torch.tensor(self.features), torch.tensor(self.targets)), size)
+
+
+TABLE = Table()
+
+
+def sgd(params: list[torch.Tensor], states: object, hyperparams: dict[str, float]) -> None:
+    with torch.no_grad():
+        for p in params:
+            p -= hyperparams["lr"] * p.grad
+            p.grad.zero_()
+
+
+class Kept:
+    """sgd that keeps the parameters before its first step and after its last."""
+
+    def __init__(self) -> None:
+        self.first: np.ndarray | None = None
+
+    def __call__(self, params: list[torch.Tensor], states: object, hyper: dict[str, float]) -> None:
+        if self.first is None:
+            self.first = self.flat(params)
+        sgd(params, states, hyper)
+        self.last = self.flat(params)
+
+    @staticmethod
+    def flat(params: list[torch.Tensor]) -> np.ndarray:
+        return np.concatenate([p.detach().double().numpy().ravel() for p in params])
+
+
+def scratch(trainer: Any = sgd, seed: int = 0, size: int = 10, **options: Any) -> Any:
+    torch.manual_seed(seed)
+    batches = TABLE.batches(size)
+    return d2l.recorded(d2l.train_ch11, trainer, None, {"lr": 0.02}, batches, 5, **options)
+
+
+def test_recorded_has_a_loss_before_training_and_one_after_every_100_examples(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = scratch(num_epochs=10)
+    assert run.examples.tolist() == list(range(0, 3001, 100))
+    assert run.losses.shape == (31,)
+    assert run.losses.dtype == np.float64
+    assert np.allclose(run.epochs, run.examples / 300)
+    assert run.line == f"loss: {run.losses[-1]:.3f}"
+    assert (run.seconds.shape, (run.seconds > 0).all()) == ((30,), True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_recorded_counts_examples_where_batches_are_ragged() -> None:
+    run = scratch(size=70, num_epochs=3)  # 70, 140, 210, 280, 300; 370, ..., 600; ...
+    assert run.examples.tolist() == [0, 300, 600, 900]
+    assert np.allclose(run.epochs[-1], 900 / 20 / 5)  # d2l's axis divides by the last batch
+
+
+def test_first_and_last_loss_are_those_of_the_parameters() -> None:
+    kept, problem = Kept(), LinearRegression(TABLE)
+    run = scratch(kept)
+    assert kept.first is not None
+    assert (kept.first[:5] != 0).all()
+    assert kept.first[5] == 0
+    assert np.allclose(run.losses[[0, -1]], [problem.loss(kept.first), problem.loss(kept.last)])
+
+
+def test_recorded_is_a_loop_by_hand_over_the_same_batches() -> None:
+    run = scratch(every=10)
+    torch.manual_seed(0)
+    w = torch.normal(0.0, 0.01, (5, 1)).numpy().ravel().astype(float)
+    problem, weights = LinearRegression(TABLE), np.append(w, 0.0)
+    losses = [problem.loss(weights)]
+    for _ in range(2):
+        for inputs, targets in TABLE.batches():
+            ones = np.column_stack([inputs.double().numpy(), np.ones(len(inputs))])
+            weights = weights - 0.02 * ones.T @ (ones @ weights - targets.double().numpy()) / 10
+            losses.append(problem.loss(weights))
+    assert np.allclose(run.losses, losses, rtol=1e-5)
+
+
+def test_how_often_it_is_recorded_does_not_change_the_run() -> None:
+    often, seldom = scratch(every=50), scratch(every=200)
+    assert seldom.examples.tolist() == [0, 200, 400, 600]
+    assert seldom.losses.tolist() == often.losses[::4].tolist()
+
+
+def test_the_first_epoch_is_d2ls_own(capsys: pytest.CaptureFixture[str]) -> None:
+    from matplotlib import pyplot as plt
+
+    plt.switch_backend("agg")
+    mine = scratch(every=200, num_epochs=2)
+    torch.manual_seed(0)
+    theirs = d2l.train_ch11(sgd, None, {"lr": 0.02}, TABLE.batches(), 5)[1]
+    plt.close("all")
+    assert capsys.readouterr().out.count("loss: ") == 1
+    assert theirs[0] == mine.losses[1]
+    assert theirs[1:] != mine.losses[2:].tolist()  # d2l has looked, and has drawn other batches
+
+
+@pytest.mark.parametrize("torch_init", [False, True])
+def test_recorded_concise(torch_init: bool) -> None:
+    parameters: list[torch.Tensor] = []
+    start: list[torch.Tensor] = []
+
+    def optimizer(params: Any, lr: float) -> torch.optim.Optimizer:
+        parameters.extend(params)
+        start.extend(p.detach().clone() for p in parameters)
+        return torch.optim.SGD(parameters, lr=lr)
+
+    batches = TABLE.batches()
+    torch.manual_seed(0)
+    run = d2l.recorded(
+        d2l.train_concise_ch11, optimizer, {"lr": 0.02}, batches, torch_init=torch_init
+    )
+    assert run.examples.tolist() == list(range(0, 1201, 100))  # 4 epochs, d2l's own default
+    problem = LinearRegression(TABLE)
+    ends = [problem.loss(Kept.flat(ends)) for ends in (start, parameters)]
+    assert np.allclose(run.losses[[0, -1]], ends)
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(5, 1)
+    assert torch.equal(start[0], layer.weight) == torch_init
+    assert torch.equal(start[1], layer.bias)
+
+
+def test_recorded_touches_nothing_even_when_the_trainer_raises() -> None:
+    def everything() -> dict[str, Any]:
+        return {**vars(d2l), "stdout": sys.stdout, "print": print}
+
+    before, during = everything(), []
+
+    def broken(*_: object) -> None:
+        during.append(everything())
+        raise RuntimeError("the trainer's own")
+
+    with pytest.raises(RuntimeError, match="the trainer's own"):
+        scratch(broken)
+    for names in (*during, everything()):
+        assert names.keys() == before.keys()
+        assert all(names[name] is before[name] for name in before)
+
+
+def without_the_test(trainer_fn: Any, states: Any, hyperparams: Any, data_iter: Any) -> None:
+    """As if d2l recorded at another interval."""
+
+
+def test_recorded_refuses_another_function() -> None:
+    with pytest.raises(ValueError, match=r"without_the_test must have 'n % 200 == 0'"):
+        d2l.recorded(without_the_test, sgd, None, {}, TABLE.batches())
+    with pytest.raises(ValueError, match=r"train_ch11 must have 'net.apply\(init_weights\)'"):
+        scratch(torch_init=True)
+    with pytest.raises(ValueError, match="every"):
+        scratch(every=0)
+
+
+def test_with_parts_gives_one_function_another_part(capsys: pytest.CaptureFixture[str]) -> None:
+    before, said = d2l.download, []
+    d2l.with_parts(d2l.train_2d, print=said.append)(lambda *point: point, steps=3)
+    assert said == ["epoch 3, x1: -5.000000, x2: -2.000000"]
+    assert capsys.readouterr().out == ""
+    with pytest.raises(FileNotFoundError, match="nowhere"):  # as the function says d2l.download
+        d2l.with_parts(d2l.get_data_ch11, download=lambda _: "nowhere")()
+    assert d2l.download is before
 
 
 def imported_anew(monkeypatch: pytest.MonkeyPatch, folder: Path) -> ModuleType:

@@ -13,6 +13,9 @@ Five things stand in its way, and each is mended as narrowly as it can be:
   it does not track them, and the number is the same.
 - `download` has no time limit, and keeps an error page as if it were data. The airfoil file comes
   from `descent.data` instead, which checks it.
+
+Two functions of `descent.d2l_runs` are added. `d2l.recorded` runs d2l's training functions without
+their drawing and their seconds; `d2l.with_parts` gives any function of d2l's another part.
 """
 
 import functools
@@ -24,6 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from descent import d2l_runs
 from descent.data import airfoil_path
 
 # What d2l imports and the optimization chapters do without, with the names it takes from each.
@@ -78,6 +82,8 @@ def _patched(module: Any) -> ModuleType:
     module.download = download
     module.evaluate_loss = torch.no_grad()(module.evaluate_loss)
     module.meshgrid = functools.partial(torch.meshgrid, indexing="ij")
+    module.recorded = d2l_runs.recorded
+    module.with_parts = d2l_runs.with_parts
     return cast(ModuleType, module)
 
 

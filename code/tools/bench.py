@@ -1,8 +1,8 @@
 """Measure what the package costs against its peers, and keep the results in chapters/bench.json.
 
-Every figure is a ratio: both sides run in turn, in one process, and the median over the rounds
-stands. It decides nothing about the tests. Takes about a minute; `--quick` does fewer rounds and
-writes nothing.
+Every figure but the seconds of d2l's own runs is a ratio: both sides run in turn, in one process,
+and the median over the rounds stands. It decides nothing about the tests. Takes about a minute;
+`--quick` does fewer rounds and writes nothing.
 """
 
 import contextlib
@@ -152,18 +152,18 @@ def grids() -> dict[str, Any]:
     return found
 
 
-def airfoil() -> dict[str, Any]:
-    """200 seeds of the source's momentum run, against d2l's own train_ch11 without its drawing."""
+def d2l_batches() -> Any:
+    """d2l's loader of the airfoil data, of which the twin may stand in for the measured ones."""
     from descent import d2l
 
-    class Undrawn:
-        """What train_ch11 needs of an Animator, less the figure."""
+    measured = load_airfoil()
+    arrays = [torch.from_numpy(a.astype(np.float32)) for a in (measured.features, measured.targets)]
+    return d2l.load_array(arrays, 10)
 
-        def __init__(self, **_: object) -> None:
-            self.Y: list[list[float]] = [[]]
 
-        def add(self, _: float, y: tuple[float]) -> None:
-            self.Y[0].append(float(y[0]))
+def d2l_momentum(batches: Any, lr: float, momentum: float, every: int = 100) -> Any:
+    """The source's momentum from scratch on d2l's own train_ch11, without its drawing."""
+    from descent import d2l
 
     def sgd_momentum(params, states, hyper):  # type: ignore[no-untyped-def]
         for p, v in zip(params, states, strict=True):
@@ -172,22 +172,49 @@ def airfoil() -> dict[str, Any]:
                 p[:] -= hyper["lr"] * v
             p.grad.data.zero_()
 
-    measured = load_airfoil()
-    table = np.column_stack([measured.features, measured.targets]).astype(np.float32)
-    tensor = torch.from_numpy(table)
-    d2l.Animator = Undrawn
-    batches = d2l.load_array((tensor[:, :-1], tensor[:, -1]), 10, is_train=True)
+    states = [torch.zeros((5, 1)), torch.zeros(1)]
+    hyper = {"lr": lr, "momentum": momentum}
+    return d2l.recorded(d2l.train_ch11, sgd_momentum, states, hyper, batches, 5, every=every)
 
-    def theirs() -> None:
-        states = [torch.zeros((5, 1)), torch.zeros(1)]
-        with contextlib.redirect_stdout(io.StringIO()):
-            d2l.train_ch11(sgd_momentum, states, {"lr": 0.02, "momentum": 0.5}, batches, 5)
 
+def d2l_concise(batches: Any) -> Any:
+    """The source's concise version, from the start that torch.nn.Linear gives it."""
+    from descent import d2l
+
+    hyper = {"lr": 0.004, "momentum": 0.9}
+    return d2l.recorded(
+        d2l.train_concise_ch11, torch.optim.SGD, hyper, batches, num_epochs=2, torch_init=True
+    )
+
+
+def d2l_seconds() -> dict[str, float]:
+    """Seconds per epoch of the source's four airfoil runs, by d2l's own timer, on one thread."""
+    loader = d2l_batches()
+    runs: dict[str, Callable[[], Any]] = {
+        "A7": lambda: d2l_momentum(loader, 0.02, 0.5),
+        "A8": lambda: d2l_momentum(loader, 0.02, 0.9),
+        "A9": lambda: d2l_momentum(loader, 0.004, 0.9),
+        "A10": lambda: d2l_concise(loader),
+    }
+    with threads(1):
+        rounds = [
+            {item: run().seconds.sum() / 2 for item, run in runs.items()}
+            for _ in range(1 + (3 if QUICK else 9))
+        ]
+    return {
+        item: float(f"{statistics.median(found[item] for found in rounds[1:]):.4g}")
+        for item in runs
+    }
+
+
+def airfoil() -> dict[str, Any]:
+    """200 seeds of the source's momentum run, against d2l's own train_ch11 without its drawing."""
+    measured, loader = load_airfoil(), d2l_batches()
     seeds = 200
     with threads(1):
         mine, (their,) = race(
             lambda: train(Momentum(lr=0.02, momentum=0.5), measured, seeds=range(seeds)),
-            theirs,
+            lambda: d2l_momentum(loader, 0.02, 0.5, every=200),
             rounds=5,
         )
     return {
@@ -196,7 +223,7 @@ def airfoil() -> dict[str, Any]:
             their,
             1 / 300,
             "one run of momentum on the airfoil data, 200 seeds in one call of train (31 losses "
-            "each) against d2l's train_ch11 (15 losses) with its drawing off",
+            "each) against d2l's train_ch11 (16 losses) with its drawing off",
         )
     }
 
@@ -418,6 +445,9 @@ def main() -> None:
     for name, cost in results["rules"].items():
         print(f"{name:36} {cost['step_over_sgd']:>9.4g} × the time of SGD")
     results["batches"] = batches()
+    results["d2l"] = d2l_seconds()
+    for item, duration in results["d2l"].items():
+        print(f"{'d2l, ' + item:36} {duration:>9.4g} s per epoch")
     if not QUICK:
         temporary = RESULTS.with_suffix(".json.part")
         temporary.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
