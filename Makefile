@@ -9,7 +9,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/tools/*.py) $(VENV)
 
-.PHONY: help book execute html test serve lint bench weigh screenshots pdf clean
+.PHONY: help book execute html test serve lint bench sabotage weigh screenshots pdf clean
 
 help:  ## this text
 	@echo "The book:"
@@ -49,6 +49,9 @@ lint: $(VENV)  ## check style, types and the form of the notebooks' code
 
 bench: $(VENV)  ## measure the speed of the package, and keep the results
 	$(BIN)/python code/tools/bench.py
+
+sabotage: $(VENV)  ## run the chapters with the package broken on purpose, and keep which verdicts change
+	$(BIN)/python code/tools/sabotage.py
 
 weigh: html  ## load every page as a phone does, and tell what it weighs and how soon it shows
 	$(BIN)/python code/tools/weigh.py

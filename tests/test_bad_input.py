@@ -27,7 +27,7 @@ from descent import (
     theory,
     train,
 )
-from descent.sources import verdict
+from descent.claims import judge
 from rule_cases import RULES
 
 NAN, INF = float("nan"), float("inf")
@@ -299,8 +299,18 @@ CASES = {
         "positive definite",
         "2.0",
     ),
-    "unknown source item": (lambda: verdict("Z9", "holds"), "item", "A1", "'Z9'"),
-    "unknown outcome": (lambda: verdict("A1", "maybe"), "outcome", "holds", "'maybe'"),
+    "unknown claim": (
+        lambda: judge("Z9-x", holds=True, evidence="1"),
+        "claim",
+        "D9-flat",
+        "'Z9-x'",
+    ),
+    "judgement that is no truth value": (
+        lambda: judge("D9-flat", holds="maybe", evidence="1"),  # type: ignore[arg-type]
+        "holds",
+        "truth value",
+        "'maybe'",
+    ),
 }
 
 

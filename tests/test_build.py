@@ -24,7 +24,8 @@ class Book:
         for folder in ("chapters", "code/descent", "code/tools"):
             (root / folder).mkdir(parents=True)
         shutil.copy(ROOT / "code" / "tools" / "execute.py", root / "code" / "tools")
-        for name in ("requirements.txt", "constraints.txt", "code/descent/rules.py"):
+        inputs = ("requirements.txt", "constraints.txt", "chapters/claims.toml")
+        for name in (*inputs, "code/descent/rules.py"):
             (root / name).write_text("# a stand-in\n")
 
     def path(self, name: str) -> Path:

@@ -341,7 +341,7 @@ def test_fresh_import_draws_no_warning_and_prints_nothing() -> None:
 
 def test_descent_loads_neither_d2l_nor_torch_nor_matplotlib() -> None:
     loaded = run_python(
-        "import sys, descent, descent.sources\n"
+        "import sys, descent, descent.claims\n"
         "print({'d2l', 'torch', 'matplotlib', 'IPython', 'pooch', 'requests'} & set(sys.modules))"
     )
     assert loaded == "set()\n"

@@ -4,9 +4,10 @@ r"""How optimizers are compared in this book: equal trials for each, and pairs w
     found.difference("Adam", "Momentum").outcome       # "lower", "higher" or "no difference"
 
 `compare` gives every contender the same number of trials over all the hyper-parameters that its
-users tune. They are spent in rounds. The first is a sweep of the learning rate, the rest at torch's
-defaults; while the best rate stands at the sweep's edge, the next sweep goes on beyond it. Further
-rounds search all hyper-parameters around the best so far, by a Sobol sequence in a box that halves.
+users tune. They are spent in rounds. In the first, half of the trials sweep the learning rate, the
+rest at torch's defaults, and half are a Sobol sequence over all hyper-parameters; while the best
+rate stands at the edge, the next round goes on beyond it. Further rounds are Sobol sequences around
+the best so far, in a box that halves.
 A contender that contains another one tries that one's best setting too, and so cannot lose to it
 for want of a trial. Settings are chosen by the median of the quantity that is reported, on seeds
 (or starts, or data) that the report does not use; the report is one score for each of those, the
@@ -296,34 +297,47 @@ class _Search:
         return lr in (min(self.tried["lr"]), max(self.tried["lr"]))
 
     def round(self) -> None:
+        r = self.ranges["lr"]
         if not self.scores:
-            self._try(self._sweep(self.ranges["lr"].low, self.ranges["lr"].high))
+            given = {name: float(getattr(self.contender.rule, name)) for name in self.ranges}
+            self._try(self._scan(given, r.low, r.high))
         elif self.at_edge and not self.refined:
-            factor = self.ranges["lr"].high / self.ranges["lr"].low
-            lr = self.best["lr"]
-            up = lr == max(self.tried["lr"])
-            self._try(self._sweep(*((lr, lr * factor) if up else (lr / factor, lr))))
+            best, factor = self.best, r.high / r.low
+            up = best["lr"] == max(self.tried["lr"])
+            ends = (best["lr"], best["lr"] * factor) if up else (best["lr"] / factor, best["lr"])
+            self._try(self._scan(best, *ends))
         else:
-            self._try(self._around())
+            centre = {n: float(_up(r.scale, self.best[n])) for n, r in self.ranges.items()}
+            share = 0.5 ** (self.refined + 1)
+            self._try(self._box(centre, {n: share * w for n, w in self.width.items()}, self.count))
             self.refined += 1
 
-    def _sweep(self, low: float, high: float) -> dict[str, Floats]:
-        given = {name: float(getattr(self.contender.rule, name)) for name in self.contender.tuned}
-        return {name: np.full(self.count, value) for name, value in given.items()} | {
-            "lr": np.geomspace(low, high, self.count)
+    def _scan(self, given: Mapping[str, float], low: float, high: float) -> dict[str, Floats]:
+        """Rates from low to high: half of them with the others as given, half with all of them."""
+        others = len(self.ranges) - 1
+        count = self.count // 2 if others else self.count
+        sweep = {name: np.full(count, given[name]) for name in self.ranges}
+        sweep["lr"] = np.geomspace(low, high, count)
+        if not others:
+            return sweep
+        centre = {
+            n: (_up(r.scale, r.low) + _up(r.scale, r.high)) / 2 for n, r in self.ranges.items()
         }
+        centre["lr"] = (np.log10(low) + np.log10(high)) / 2
+        width = self.width | {"lr": np.log10(high / low)}
+        box = self._box(centre, width, self.count - count)
+        return {name: np.concatenate([sweep[name], box[name]]) for name in self.ranges}
 
-    def _around(self) -> dict[str, Floats]:
-        """A Sobol sequence in a box around the best; the box of the learning rate is narrower."""
-        points = stats.qmc.Sobol(len(self.ranges), scramble=False).random_base2(
-            int(np.ceil(np.log2(self.count + 1)))
-        )[1 : self.count + 1]
+    def _box(
+        self, centre: Mapping[str, float], width: Mapping[str, float], count: int
+    ) -> dict[str, Floats]:
+        """A Sobol sequence in a box on the scales of the search, cut off at the ends of a range."""
+        power = int(np.ceil(np.log2(count + 1)))
+        points = stats.qmc.Sobol(len(self.ranges), scramble=False).random_base2(power)
         settings = {}
-        for (name, r), column in zip(self.ranges.items(), points.T, strict=True):
-            share = (0.5 if name == "lr" else 2.0) * 0.5**self.refined
-            middle = _up(r.scale, self.best[name])
-            place = middle + share * self.width[name] * (column - 0.5)
+        for (name, r), column in zip(self.ranges.items(), points[1 : count + 1].T, strict=True):
             ends = sorted((_up(r.scale, r.least), _up(r.scale, r.most)))
+            place = centre[name] + width[name] * (column - 0.5)
             settings[name] = _down(r.scale, np.clip(place, *ends))
         return settings
 

@@ -5,8 +5,9 @@
 
 A notebook is up to date when nothing that decides its outputs has changed since they were stored:
 its file (sources, metadata *and* outputs, so an edited or discarded output is noticed), everything
-in code/descent, requirements.txt, constraints.txt, this script, and the files that it says it
-reads. All of that goes into one SHA-256, kept in _build/executed/. Times of files play no part.
+in code/descent, chapters/claims.toml, requirements.txt, constraints.txt, this script, and the files
+that it says it reads. All of that goes into one SHA-256, kept in _build/executed/. Times of files
+play no part.
 
 A notebook that reads other files of the book says so in its metadata, as patterns from the top
 folder:
@@ -93,6 +94,7 @@ def common_inputs() -> str:
     package = ROOT / "code" / "descent"
     files = [p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     files += [ROOT / "requirements.txt", ROOT / "constraints.txt", Path(__file__).resolve()]
+    files += [ROOT / "chapters" / "claims.toml"]
     return digest(
         *(
             x

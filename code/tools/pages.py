@@ -59,8 +59,6 @@ SIZE = re.compile(r'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"')
 OWN = {"book.css", "explorer.css", "formulas.css"}
 CHAPTER = re.compile(r"chapters/\d")
 NOTATION = "chapters/notation"
-LABEL = re.compile(r'id="(src-[a-e]\d+)"')
-VERDICT_LINK = re.compile(r'href="#(src-[a-e]\d+)"')
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
 
@@ -131,12 +129,6 @@ def sized(figure: re.Match[str], images: Path) -> str:
     return f'<img loading="lazy" width="{width}" height="{height}"'
 
 
-def located(link: re.Match[str], here: str, home: dict[str, str]) -> str:
-    """Return a verdict's link to its item, which another chapter may regenerate."""
-    page = home.get(link[1], here)
-    return f'href="{"" if page == here else page}#{link[1]}"'
-
-
 def policy(page: str) -> str:
     """Return the content security policy for a page, with the hashes of its own inline scripts."""
     scripts = INLINE_SCRIPT.findall(page) + [
@@ -172,9 +164,6 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             soon = f'<link rel="preload" as="image" fetchpriority="high" href="{cover[1]}">'
             page = page.replace("</title>", f"</title>\n{soon}", 1)
         pages[path] = page
-    home = {label: path.name for path, page in pages.items() for label in LABEL.findall(page)}
-    for path, page in pages.items():
-        pages[path] = VERDICT_LINK.sub(partial(located, here=path.name, home=home), page)
     styles.bundle(out, pages, OWN)
     for path, page in pages.items():
         meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'

@@ -1,0 +1,650 @@
+"""Break the package on purpose, and see which verdicts notice.
+
+    python code/tools/sabotage.py                          every breakage, every chapter that judges
+    python code/tools/sabotage.py --only adagrad-forgets   the named ones, merged into the report
+    python code/tools/sabotage.py --chapters 07-adagrad    the named chapters, merged likewise
+
+A verdict that no breakage changes could not have come out otherwise, and is no test. Each breakage
+is a few small edits of a copy of the package (or of what it stands on), never of the thing itself.
+The chapters run on that copy, figures and exercises left out, and go on after a cell that raises.
+The report, chapters/sabotage.json, names for each claim the breakages that change its outcome; it
+is stored like the benchmark's results, and the source map shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_code_cell
+
+from descent.claims import MIME_TYPE, collect, read_claims
+from execute import ENVIRONMENT, ROOT, load, write_whole
+
+CHAPTERS = ROOT / "chapters"
+REPORT = CHAPTERS / "sabotage.json"
+CELL_SECONDS = 240
+JUDGES = re.compile(r"\b(judge|reproduce|reproduce_family)\(")
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """One way to break the book.
+
+    what: to be read after "when". where: a pattern of what it touches in a chapter's code.
+    edits: a file under code/descent or chapters, a text that it holds, and what replaces each.
+    before: lines that a chapter runs first, for what is not ours to edit.
+    """
+
+    what: str
+    where: str
+    edits: tuple[tuple[str, str, str], ...] = ()
+    before: str = ""
+
+
+def rule(old: str, new: str) -> tuple[tuple[str, str, str], ...]:
+    return (("rules.py", old, new),)
+
+
+STEP_HOOK = "torch.optim.optimizer.register_optimizer_step_post_hook"
+TUNED = "compare|contenders"
+BREAKAGES = {
+    "sgd-climbs": Breakage(
+        "gradient descent goes uphill",
+        "SGD",
+        rule("return x - self.lr * grad, state", "return x + self.lr * grad, state"),
+    ),
+    "momentum-ignored": Breakage(
+        "momentum is ignored",
+        "Momentum",
+        rule("velocity = self.momentum * state.velocity + push", "velocity = push"),
+    ),
+    "momentum-turned": Breakage(
+        "the remembered velocity counts backwards",
+        "Momentum",
+        rule(
+            "velocity = self.momentum * state.velocity + push",
+            "velocity = push - self.momentum * state.velocity",
+        ),
+    ),
+    "nesterov-blind": Breakage(
+        "Nesterov's rule does not look ahead",
+        "Nesterov",
+        rule("(grad + self.momentum * velocity)", "velocity"),
+    ),
+    "adagrad-forgets": Breakage(
+        "AdaGrad keeps the last squared gradient alone",
+        "AdaGrad",
+        rule("total = state.total + grad**2", "total = grad**2"),
+    ),
+    "adagrad-unscaled": Breakage(
+        "AdaGrad does not divide by its root",
+        "AdaGrad",
+        rule(
+            "x = x - lr * grad / _root(total, self.eps, self.eps_inside_root)", "x = x - lr * grad"
+        ),
+    ),
+    "rmsprop-remembers": Breakage(
+        "RMSprop never forgets",
+        "RMSprop",
+        rule(
+            "        square = self.alpha * state.square + (1 - self.alpha) * grad**2\n"
+            "        mean, velocity",
+            "        square = state.square + (1 - self.alpha) * grad**2\n        mean, velocity",
+        ),
+    ),
+    "adam-uncorrected": Breakage(
+        "Adam's averages are not corrected for their start",
+        r"\bAdam\b",
+        rule(
+            "mean_hat = mean / (1 - self.beta1**t)\n"
+            "        square_hat = square / (1 - self.beta2**t)",
+            "mean_hat = mean\n        square_hat = square",
+        ),
+    ),
+    "adam-unscaled": Breakage(
+        "Adam does not divide by its root",
+        r"\bAdam\b",
+        rule("/ _root(square_hat, self.eps, self.eps_inside_root)", ""),
+    ),
+    "eps-forgotten": Breakage(
+        "ε is forgotten",
+        r"\beps\b|AdaGrad|RMSprop|\bAdam\b",
+        rule("return (square + eps) ** 0.5 if inside else square**0.5 + eps", "return square**0.5"),
+    ),
+    "eps-outside": Breakage(
+        "ε always stands outside the root",
+        "eps_inside_root",
+        rule("(square + eps) ** 0.5 if inside else ", ""),
+    ),
+    "gradient-of-another": Breakage(
+        "a valley's gradient is that of the valley turned by a right angle",
+        "ravine|rotated_quadratic",
+        (("surfaces.py", "points * diagonal if angle", "points * diagonal[::-1] if angle"),),
+    ),
+    "round-valley": Breakage(
+        "every valley is a round bowl",
+        "ravine|rotated_quadratic",
+        (
+            (
+                "surfaces.py",
+                "    diagonal = np.diag(matrix).copy()",
+                "    matrix = matrix * 0 + np.eye(2)\n    diagonal = np.diag(matrix).copy()",
+            ),
+        ),
+    ),
+    "no-ripple": Breakage(
+        "the rippled bowl has no ripples",
+        "basins",
+        (
+            ("surfaces.py", "0.5 * (1 - np.cos(2 * x1))", "0 * x1"),
+            ("surfaces.py", "0.1 * x1 + np.sin(2 * x1)", "0.1 * x1"),
+        ),
+    ),
+    "no-saddle": Breakage(
+        "the saddle curves upwards both ways",
+        "saddle",
+        (
+            (
+                "surfaces.py",
+                "np.stack([x1, x2**3 - x2], axis=-1)",
+                "np.stack([x1, x2**3 + x2], axis=-1)",
+            ),
+        ),
+    ),
+    "steep-plateau": Breakage(
+        "the plateau is a bowl",
+        "plateau",
+        (
+            (
+                "surfaces.py",
+                "    slope = 2 / (1 + x1**2 + 4 * x2**2) ** 2",
+                "    slope = 0 * x1 + 2",
+            ),
+        ),
+    ),
+    "no-noise": Breakage(
+        "gradients on surfaces have no noise",
+        "noise=",
+        (("trajectory.py", "partial(kick, block) if noise else None", "None"),),
+    ),
+    "full-batches": Breakage(
+        "every mini-batch holds all the data",
+        "train|problem|on_data",
+        (
+            (
+                "training.py",
+                "    def grad(self, params: Floats, rows: Rows) -> Floats:\n"
+                "        inputs = self._inputs[rows]\n        residual",
+                "    def grad(self, params: Floats, rows: Rows) -> Floats:\n"
+                "        rows = np.tile(np.arange(self.examples), (len(rows), 1))\n"
+                "        inputs = self._inputs[rows]\n        residual",
+            ),
+        ),
+    ),
+    "no-shuffle": Breakage(
+        "the data are never shuffled",
+        "train|on_data",
+        (("training.py", "rng.permutation(problem.examples) if shuffle else ", ""),),
+    ),
+    "gradient-doubled": Breakage(
+        "gradients of training are twice too large",
+        "train|problem|on_data",
+        (
+            (
+                "training.py",
+                "(inputs @ params[..., None])[..., 0] - self._targets[rows]\n",
+                "2 * (inputs @ params[..., None])[..., 0] - 2 * self._targets[rows]\n",
+            ),
+        ),
+    ),
+    "data-rescaled": Breakage(
+        "one feature of the airfoil data is a hundred times too large",
+        "load_airfoil",
+        (
+            (
+                "training.py",
+                "self._inputs, self._targets = _with_ones(features), targets.astype(float)\n"
+                "        self.examples, self.size = self._inputs.shape\n        # The loss",
+                "features = features * np.where(np.arange(features.shape[1]) == 0, 100.0, 1.0)\n"
+                "        self._inputs, self._targets = "
+                "_with_ones(features), targets.astype(float)\n"
+                "        self.examples, self.size = self._inputs.shape\n        # The loss",
+            ),
+        ),
+    ),
+    "first-layer-frozen": Breakage(
+        "a network's first layer does not learn",
+        "MLP",
+        (
+            (
+                "training.py",
+                "np.swapaxes(parts[2], -1, -2) * (1 - hidden**2)",
+                "np.swapaxes(parts[2], -1, -2) * 0",
+            ),
+        ),
+    ),
+    "no-memory": Breakage(
+        "a recurrent network's gradient does not go back in time",
+        "RNN",
+        (("training.py", "d_hidden = d_sum[..., t, :, :] @ back", "d_hidden = 0 * d_hidden"),),
+    ),
+    "schedule-ignored": Breakage(
+        "schedules are ignored",
+        "schedule",
+        (
+            (
+                "trajectory.py",
+                "    if schedule is None:\n        return rule\n    return replace",
+                "    if True:\n        return rule\n    return replace",
+            ),
+        ),
+    ),
+    "first-passing": Breakage(
+        "a run counts as settled once it has passed through",
+        "steps_to_stay|stays_within",
+        (
+            (
+                "trajectory.py",
+                "    after_last = len(outside) - outside[::-1].argmax(axis=0)",
+                "    after_last = (~outside).argmax(axis=0)",
+            ),
+            (
+                "trajectory.py",
+                "np.where(outside[-1], inf, steps",
+                "np.where(outside.all(axis=0), inf, steps",
+            ),
+        ),
+    ),
+    "tuned-badly": Breakage(
+        "the tuner picks the worst setting",
+        TUNED,
+        (
+            (
+                "tuning.py",
+                "        i = int(np.argmin(self.scores))",
+                "        i = int(np.argmax(self.scores))",
+            ),
+        ),
+    ),
+    "tuned-on-report": Breakage(
+        "the tuner sees the seeds and starts of the report",
+        TUNED,
+        (
+            ("tuning.py", '"tune": points[1::2], "report"', '"tune": points[::2], "report"'),
+            (
+                "tuning.py",
+                '{"tune": list(tune), "report": list(report)}',
+                '{"tune": list(report)[:10], "report": list(report)}',
+            ),
+            ("tuning.py", '    if set(parts["tune"]) & set(parts["report"]):', "    if False:"),
+            ("tuning.py", 'seed=1 if part == "tune" else 2', "seed=2"),
+        ),
+    ),
+    "no-interval": Breakage(
+        "every difference counts, however small",
+        TUNED,
+        (
+            (
+                "tuning.py",
+                "low, high = stats.quantile_test(gap, q=0, p=0.5).confidence_interval(level)",
+                "low = high = np.median(gap)",
+            ),
+        ),
+    ),
+    "differences-turned": Breakage(
+        "differences between optimizers have the wrong sign",
+        TUNED,
+        (
+            (
+                "tuning.py",
+                "a, b = self[name].report, self[other].report",
+                "b, a = self[name].report, self[other].report",
+            ),
+        ),
+    ),
+    "limits-without-momentum": Breakage(
+        "the closed forms leave momentum out",
+        "theory",
+        (
+            (
+                "theory.py",
+                "return _roots(1 + np.asarray(momentum) - np.asarray(lr) * curvature, momentum)",
+                "return _roots(1 - np.asarray(lr) * curvature, 0 * np.asarray(momentum))",
+            ),
+            (
+                "theory.py",
+                "limit = 2 * (1 + np.asarray(momentum)) / curvature",
+                "limit = 2 / curvature + 0 * np.asarray(momentum)",
+            ),
+        ),
+    ),
+    "best-rate-off": Breakage(
+        "the best learning rate of theory is half of what it is",
+        "theory",
+        (
+            (
+                "theory.py",
+                "return Optimum(2 / (smallest + largest)",
+                "return Optimum(1 / (smallest + largest)",
+            ),
+            ("theory.py", "return Optimum(4 / (largest**0.5", "return Optimum(2 / (largest**0.5"),
+        ),
+    ),
+    "weights-off": Breakage(
+        "the weights of an average, its half-life and its bias are those of another memory",
+        "theory",
+        (
+            (
+                "theory.py",
+                "(1 - beta) * beta ** np.arange(terms)",
+                "(1 - beta) * (beta**2) ** np.arange(terms)",
+            ),
+            ("theory.py", "np.log(0.5) / np.log(beta)", "np.log(0.25) / np.log(beta)"),
+            (
+                "theory.py",
+                "total: Number = 1 - np.asarray(beta) ** count",
+                "total: Number = 1 - np.asarray(beta) ** (2 * count)",
+            ),
+        ),
+    ),
+    "d2l-stops-early": Breakage(
+        "d2l's trace stops a step early",
+        "train_2d",
+        before="from descent import d2l\n_train_2d = d2l.train_2d\n"
+        "d2l.train_2d = lambda trainer, steps=20: _train_2d(trainer, steps - 1)\n",
+    ),
+    "torch-no-momentum": Breakage(
+        "torch.optim.SGD ignores momentum",
+        r"torch\.optim\.SGD|RuleOptimizer",
+        before="import torch\n_sgd = torch.optim.SGD.__init__\n"
+        "def _plain(self, *a, momentum=0, nesterov=False, **k):\n    _sgd(self, *a, **k)\n"
+        "torch.optim.SGD.__init__ = _plain\n",
+    ),
+    "torch-clears": Breakage(
+        "torch clears the gradients after every step by itself",
+        r"torch\.optim",
+        before=f"import torch\n{STEP_HOOK}(lambda o, a, k: [setattr(p, 'grad', None) "
+        "for g in o.param_groups for p in g['params']])\n",
+    ),
+    "torch-copies": Breakage(
+        "torch's optimizers hold copies of the parameters",
+        r"torch\.optim",
+        before="import torch\n_add = torch.optim.Optimizer.add_param_group\n"
+        "def _copying(self, group):\n    _add(self, group)\n"
+        "    own = self.param_groups[-1]['params']\n"
+        "    own[:] = [p.detach().clone().requires_grad_() for p in own]\n"
+        "torch.optim.Optimizer.add_param_group = _copying\n",
+    ),
+    "torch-forgets-state": Breakage(
+        "torch's load_state_dict loads nothing",
+        r"load_state_dict",
+        before="import torch\ntorch.optim.Optimizer.load_state_dict = lambda self, state: None\n",
+    ),
+    "torch-one-rate": Breakage(
+        "torch's groups all have the first group's learning rate",
+        r"torch\.optim",
+        before="import torch\n_add1 = torch.optim.Optimizer.add_param_group\n"
+        "def _one_rate(self, group):\n    _add1(self, group)\n"
+        "    self.param_groups[-1]['lr'] = self.param_groups[0]['lr']\n"
+        "torch.optim.Optimizer.add_param_group = _one_rate\n",
+    ),
+    "torch-counts": Breakage(
+        "torch's optimizers count their steps, as they did until 2024",
+        r"_step_count",
+        before=f"import torch\ntorch.optim.Optimizer._step_count = 0\n{STEP_HOOK}(lambda o, a, k: "
+        "setattr(o, '_step_count', o._step_count + 1))\n",
+    ),
+    "torch-fields": Breakage(
+        "torch's optimizers keep their fields in other types, with one part more",
+        r"torch\.optim",
+        before="import torch\n_made = torch.optim.Optimizer.__init__\n"
+        "def _other(self, params, defaults):\n    _made(self, params, defaults)\n"
+        "    self.param_groups = tuple(self.param_groups)\n"
+        "torch.optim.Optimizer.__init__ = _other\n"
+        "_saved = torch.optim.Optimizer.state_dict\n"
+        "torch.optim.Optimizer.state_dict = lambda self: _saved(self) | {'more': 1}\n",
+    ),
+    "torch-filled-state": Breakage(
+        "torch's optimizers have a state before the first step",
+        r"torch\.optim",
+        before="import torch\n_begun = torch.optim.Optimizer.__init__\n"
+        "def _filled(self, params, defaults):\n    _begun(self, params, defaults)\n"
+        "    self.state[self.param_groups[0]['params'][0]] = {}\n"
+        "torch.optim.Optimizer.__init__ = _filled\n",
+    ),
+    "torch-adam-for-all": Breakage(
+        "torch gives Adam for RMSprop, Adagrad and SparseAdam",
+        r"torch\.optim",
+        before="import torch\n"
+        "def _adam(params, lr=0.01, alpha=0.9, eps=1e-8, **k):\n"
+        "    return torch.optim.Adam(params, lr=lr, eps=eps)\n"
+        "torch.optim.RMSprop = torch.optim.Adagrad = torch.optim.SparseAdam = _adam\n",
+    ),
+    "torch-other-adam": Breakage(
+        "torch's Adam has other decays than it says",
+        r"torch\.optim\.Adam",
+        before="import torch\n_adam_init = torch.optim.Adam.__init__\n"
+        "def _other_decays(self, *a, betas=(0.9, 0.999), **k):\n"
+        "    _adam_init(self, *a, betas=(0.5, 0.9), **k)\n"
+        "torch.optim.Adam.__init__ = _other_decays\n",
+    ),
+    "benchmark-flat": Breakage(
+        "the benchmark found one time for everything",
+        r"bench\.json",
+        (("bench.json", '"step_over_sgd": ', '"step_over_sgd": 1.0, "was": '),),
+    ),
+    "benchmark-batches": Breakage(
+        "the benchmark found that an example costs the same in every batch",
+        r"bench\.json",
+        before="import json as _json\n_loads = _json.loads\n"
+        "def _flat(text, *a, **k):\n    made = _loads(text, *a, **k)\n"
+        "    if isinstance(made, dict) and 'batches' in made:\n"
+        "        made['batches'] = {n: v if n == 'batch' else [1.0] * len(v)\n"
+        "                           for n, v in made['batches'].items()}\n    return made\n"
+        "_json.loads = _flat\n",
+    ),
+}
+
+# Verdicts whose evidence comes from elsewhere than what can be broken here, and from where.
+ELSEWHERE: dict[str, str] = {}
+
+
+def judging(chosen: list[str]) -> list[Path]:
+    """The notebooks that call `judge` or `reproduce`, or the chosen ones among them."""
+    return [
+        path
+        for path in sorted(CHAPTERS.glob("*.ipynb"))
+        if JUDGES.search(path.read_text("utf-8")) and (not chosen or path.stem in chosen)
+    ]
+
+
+def trimmed(text: str, before: str) -> nbformat.NotebookNode:
+    """The notebook without exercises and without folded figures, and with lines to run first.
+
+    A figure stays whose cell defines what no other cell does and some other cell needs.
+    """
+    notebook = load(text)
+    cells: list[Any] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and re.search(r"^## Exercises", cell.source, re.MULTILINE):
+            break
+        if cell.cell_type == "code":
+            cells.append(cell)
+    stored = [names(cell.source, ast.Store) for cell in cells]
+    used = [names(cell.source, ast.Load) for cell in cells]
+    kept = [new_code_cell(before, id="breakage")] if before else []
+    for i, cell in enumerate(cells):
+        folded = "hide-input" in cell.metadata.get("tags", []) and "figure" in cell.metadata.get(
+            "mystnb", {}
+        )
+        others = [j for j in range(len(cells)) if j != i]
+        own = stored[i].difference(*(stored[j] for j in others))
+        needed = own & set().union(*(used[j] for j in others))
+        if not folded or needed or JUDGES.search(cell.source):
+            kept.append(cell)
+    notebook.cells = kept
+    return notebook
+
+
+def names(source: str, context: type[ast.expr_context]) -> set[str]:
+    """The names that a cell stores or loads; those of functions and imports count as stored."""
+    tree = ast.parse(source)
+    found = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
+    if context is ast.Store:
+        found |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        found |= {
+            (a.asname or a.name).partition(".")[0]
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Import | ast.ImportFrom)
+            for a in n.names
+        }
+    return found
+
+
+def broken_copy(breakage: Breakage, folder: Path) -> None:
+    """Copy the package and the chapters into the folder, and break them there."""
+    shutil.copytree(
+        ROOT / "code" / "descent", folder / "descent", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (folder / "chapters").mkdir()
+    for path in [*CHAPTERS.glob("*.json"), *CHAPTERS.glob("*.toml"), *CHAPTERS.glob("*.ipynb")]:
+        shutil.copy(path, folder / "chapters")
+    for name, old, new in breakage.edits:
+        path = folder / ("chapters" if name.endswith(".json") else "descent") / name
+        text = path.read_text("utf-8")
+        if old not in text:
+            raise SystemExit(f"{breakage.what}: {name} does not hold {old!r}")
+        path.write_text(text.replace(old, new), "utf-8")
+
+
+async def outcomes(path: Path, breakage: Breakage, folder: Path) -> dict[str, str]:
+    """Outcomes by claim of one chapter on the broken copy, as far as it gets."""
+    notebook = trimmed(path.read_text("utf-8"), breakage.before)
+    kernel = AsyncKernelManager(kernel_name="python3")
+    client = NotebookClient(
+        notebook,
+        km=kernel,
+        timeout=CELL_SECONDS,
+        allow_errors=True,
+        record_timing=False,
+        shutdown_kernel="immediate",
+        interrupt_on_timeout=True,
+    )
+    try:
+        await kernel.start_kernel(
+            extra_arguments=["--log-level=ERROR"],
+            cwd=str(folder / "chapters"),
+            env=os.environ | {"PYTHONPATH": str(folder)},
+        )
+        await client.async_execute(cleanup_kc=True)
+    except (CellTimeoutError, DeadKernelError):
+        pass
+    finally:
+        if kernel.has_kernel:
+            await kernel.shutdown_kernel(now=True)
+    return {
+        output.data[MIME_TYPE]["claim"]: output.data[MIME_TYPE]["outcome"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if MIME_TYPE in output.get("data", {})
+    }
+
+
+async def run_all(names: list[str], paths: list[Path]) -> dict[str, dict[str, dict[str, str]]]:
+    """Outcomes by breakage, chapter and claim, as many chapters at a time as there are cores."""
+    cores = asyncio.Semaphore(os.cpu_count() or 1)
+    found: dict[str, dict[str, dict[str, str]]] = {name: {} for name in names}
+    codes = {
+        path: "\n".join(c.source for c in trimmed(path.read_text("utf-8"), "").cells)
+        for path in paths
+    }
+    with tempfile.TemporaryDirectory() as place:
+        jobs = []
+        for name in names:
+            folder = Path(place) / name
+            folder.mkdir()
+            broken_copy(BREAKAGES[name], folder)
+
+            async def one(name: str, path: Path, folder: Path) -> None:
+                async with cores:
+                    began = time.perf_counter()
+                    found[name][path.stem] = await outcomes(path, BREAKAGES[name], folder)
+                    took = time.perf_counter() - began
+                    print(f"{name} {path.stem} {took:.1f} s", flush=True)
+
+            jobs += [
+                one(name, path, folder)
+                for path in paths
+                if re.search(BREAKAGES[name].where, codes[path])
+            ]
+        await asyncio.gather(*jobs)
+    return found
+
+
+def report(found: dict[str, dict[str, dict[str, str]]], seconds: float) -> dict[str, Any]:
+    """The stored report with what was found put in its place."""
+    stored = {v.claim: (v.outcome, v.chapter) for v in collect(CHAPTERS)}
+    old = json.loads(REPORT.read_text("utf-8")) if REPORT.exists() else {}
+    result: dict[str, Any] = {
+        "seconds": round(seconds) if not old else old["seconds"],
+        "breakages": {name: b.what for name, b in BREAKAGES.items()},
+        "outcomes": {claim: outcome for claim, (outcome, _) in sorted(stored.items())},
+        "changed": {},
+        "stopped": {},
+        "elsewhere": ELSEWHERE,
+    }
+    for claim, (outcome, chapter) in sorted(stored.items()):
+        for kind in ("changed", "stopped"):
+            names = set(old.get(kind, {}).get(claim, [])) & set(BREAKAGES)
+            for name, chapters in found.items():
+                if chapter in chapters:
+                    now = chapters[chapter].get(claim)
+                    hit = now is None if kind == "stopped" else now not in (None, outcome)
+                    names = names | {name} if hit else names - {name}
+            if names:
+                result[kind][claim] = [name for name in BREAKAGES if name in names]
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Break the package, and see which verdicts notice."
+    )
+    parser.add_argument("--only", nargs="*", default=[], choices=BREAKAGES)
+    parser.add_argument("--chapters", nargs="*", default=[])
+    options = parser.parse_args()
+    os.environ.update(ENVIRONMENT)
+    os.environ.pop("MPLBACKEND", None)
+    names, paths = options.only or list(BREAKAGES), judging(options.chapters)
+    began = time.perf_counter()
+    found = asyncio.run(run_all(names, paths))
+    whole = not options.only and not options.chapters
+    if whole:
+        REPORT.unlink(missing_ok=True)
+    made = report(found, time.perf_counter() - began)
+    write_whole(REPORT, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    tried = {c.id for c in read_claims().claims.values() if not c.untried}
+    silent = sorted(tried - set(made["changed"]) - set(ELSEWHERE))
+    print(f"{len(made['changed'])} of {len(tried)} verdicts change under some breakage")
+    print("under none, and not listed as resting elsewhere:", ", ".join(silent) or "none")
+    return 1 if silent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
