@@ -64,6 +64,21 @@ def test_the_range_grows_while_the_best_stands_at_its_edge(lr: float) -> None:
     assert len(found["SGD"].scores) == len(found["AdaGrad"].scores) == found.trials
 
 
+def test_a_search_without_a_finite_score_looks_elsewhere() -> None:
+    class Narrow(Recorded):
+        def __call__(self, rule: Any, part: Literal["tune", "report"]) -> Any:
+            scores = super().__call__(rule, part)
+            return np.where(scores < 0.25, scores, np.inf)
+
+    task = Narrow(lr=0.02, momentum=0.6)
+    found = compare(contenders("Momentum"), task, per_round=8, rounds=12)["Momentum"]
+    assert np.isinf(found.scores[:8]).all()
+    assert np.isfinite(found.score) and not found.at_edge
+    assert len(set(zip(found.trials["lr"], found.trials["momentum"], strict=True))) > 40
+    never = compare(contenders("SGD"), lambda rule, part: np.full((len(rule.lr), 20), np.inf))
+    assert np.isinf(never["SGD"].score) and not never["SGD"].at_edge
+
+
 def test_a_winner_at_the_edge_is_told() -> None:
     found = compare(contenders("SGD"), Recorded(lr=1e30), per_round=4, rounds=2)
     assert found["SGD"].at_edge

@@ -5,13 +5,14 @@ r"""How optimizers are compared in this book: equal trials for each, and pairs w
 
 `compare` gives every contender the same number of trials over all the hyper-parameters that its
 users tune. They are spent in rounds. In the first, half of the trials sweep the learning rate, the
-rest at torch's defaults, and half are a Sobol sequence over all hyper-parameters; while the best
-rate stands at the edge, the next round goes on beyond it. Further rounds are Sobol sequences around
-the best so far, in a box that halves.
-A contender that contains another one tries that one's best setting too, and so cannot lose to it
-for want of a trial. Settings are chosen by the median of the quantity that is reported, on seeds
-(or starts, or data) that the report does not use; the report is one score for each of those, the
-same ones for all contenders, so that differences are taken in pairs.
+rest at torch's defaults, and half are a Sobol sequence over all hyper-parameters; as long as none
+of them comes to a finite score, the same range is searched again at other points, and while the
+best rate stands at the edge, the next round goes on beyond it. Further rounds are Sobol sequences
+around the best so far, in a box that halves. A contender that contains another one tries that one's
+best setting too, and so cannot lose to it for want of a trial. Settings are chosen by the median of
+the quantity that is reported, on seeds (or starts, or data) that the report does not use; the
+report is one score for each of those, the same ones for all contenders, so that differences are
+taken in pairs.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -294,11 +295,16 @@ class _Search:
     @property
     def at_edge(self) -> bool:
         lr = self.best["lr"]
-        return lr in (min(self.tried["lr"]), max(self.tried["lr"]))
+        return self.arrived and lr in (min(self.tried["lr"]), max(self.tried["lr"]))
+
+    @property
+    def arrived(self) -> bool:
+        """Whether any trial has a finite score; until then there is no best to search around."""
+        return bool(np.isfinite(self.scores).any())
 
     def round(self) -> None:
         r = self.ranges["lr"]
-        if not self.scores:
+        if not self.arrived:
             given = {name: float(getattr(self.contender.rule, name)) for name in self.ranges}
             self._try(self._scan(given, r.low, r.high))
         elif self.at_edge and not self.refined:
@@ -332,10 +338,13 @@ class _Search:
         self, centre: Mapping[str, float], width: Mapping[str, float], count: int
     ) -> dict[str, Floats]:
         """A Sobol sequence in a box on the scales of the search, cut off at the ends of a range."""
-        power = int(np.ceil(np.log2(count + 1)))
+        skip = 1 if self.arrived else 1 + len(self.scores)  # not the same points in vain again
+        power = int(np.ceil(np.log2(count + skip)))
         points = stats.qmc.Sobol(len(self.ranges), scramble=False).random_base2(power)
         settings = {}
-        for (name, r), column in zip(self.ranges.items(), points[1 : count + 1].T, strict=True):
+        for (name, r), column in zip(
+            self.ranges.items(), points[skip : count + skip].T, strict=True
+        ):
             ends = sorted((_up(r.scale, r.least), _up(r.scale, r.most)))
             place = centre[name] + width[name] * (column - 0.5)
             settings[name] = _down(r.scale, np.clip(place, *ends))

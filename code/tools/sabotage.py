@@ -2,13 +2,15 @@
 
     python code/tools/sabotage.py                          every breakage, every chapter that judges
     python code/tools/sabotage.py --only adagrad-forgets   the named ones, merged into the report
-    python code/tools/sabotage.py --chapters 07-adagrad    the named chapters, merged likewise
+    python code/tools/sabotage.py --chapters 07-adagrad    the named chapters anew, merged likewise
 
 A verdict that no breakage changes could not have come out otherwise, and is no test. Each breakage
 is a few small edits of a copy of the package (or of what it stands on), never of the thing itself.
-The chapters run on that copy, figures and exercises left out, and go on after a cell that raises.
-The report, chapters/sabotage.json, names for each claim the breakages that change its outcome; it
-is stored like the benchmark's results, and the source map shows it.
+The chapters' cells that the verdicts need run on that copy, and go on after a cell that raises.
+A verdict that has changed is left alone from then on, so the order of the breakages counts.
+The report, chapters/sabotage.json, names for each claim a breakage that changes its outcome (or
+some, where several runs were merged); it is stored like the benchmark's results, and the source map
+shows it.
 """
 
 from __future__ import annotations
@@ -449,6 +451,11 @@ BREAKAGES = {
         r"bench\.json",
         (("bench.json", '"step_over_sgd": ', '"step_over_sgd": 1.0, "was": '),),
     ),
+    "benchmark-gpu": Breakage(
+        "the benchmark's batches were timed on a graphics processor",
+        r"bench\.json",
+        (("bench.json", '"linear regression, 5 features"', '"linear regression, CUDA"'),),
+    ),
     "benchmark-batches": Breakage(
         "the benchmark found that an example costs the same in every batch",
         r"bench\.json",
@@ -474,10 +481,11 @@ def judging(chosen: list[str]) -> list[Path]:
     ]
 
 
-def trimmed(text: str, before: str) -> nbformat.NotebookNode:
-    """The notebook without exercises and without folded figures, and with lines to run first.
+def sliced(text: str, claims: set[str], before: str = "") -> nbformat.NotebookNode:
+    """The notebook's cells that verdicts on these claims need, and lines to run first.
 
-    A figure stays whose cell defines what no other cell does and some other cell needs.
+    Kept are the cells that judge them, those that define or change what a kept cell uses, and those
+    that import or set something for all. Exercises judge nothing.
     """
     notebook = load(text)
     cells: list[Any] = []
@@ -486,35 +494,48 @@ def trimmed(text: str, before: str) -> nbformat.NotebookNode:
             break
         if cell.cell_type == "code":
             cells.append(cell)
-    stored = [names(cell.source, ast.Store) for cell in cells]
-    used = [names(cell.source, ast.Load) for cell in cells]
-    kept = [new_code_cell(before, id="breakage")] if before else []
-    for i, cell in enumerate(cells):
-        folded = "hide-input" in cell.metadata.get("tags", []) and "figure" in cell.metadata.get(
-            "mystnb", {}
-        )
-        others = [j for j in range(len(cells)) if j != i]
-        own = stored[i].difference(*(stored[j] for j in others))
-        needed = own & set().union(*(used[j] for j in others))
-        if not folded or needed or JUDGES.search(cell.source):
-            kept.append(cell)
-    notebook.cells = kept
+    kept: list[Any] = []
+    wanted: set[str] = set()
+    for cell in reversed(cells):
+        tree = ast.parse(cell.source)
+        named = {claim for claim in read_claims().claims if f'"{claim}"' in cell.source}
+        judges = JUDGES.search(cell.source) and (not named or named & claims)
+        if judges or sets_for_all(tree) or made(tree) & wanted:
+            kept.insert(0, cell)
+            wanted |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    notebook.cells = [*([new_code_cell(before, id="breakage")] if before else []), *kept]
     return notebook
 
 
-def names(source: str, context: type[ast.expr_context]) -> set[str]:
-    """The names that a cell stores or loads; those of functions and imports count as stored."""
-    tree = ast.parse(source)
-    found = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
-    if context is ast.Store:
-        found |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-        found |= {
-            (a.asname or a.name).partition(".")[0]
-            for n in ast.walk(tree)
-            if isinstance(n, ast.Import | ast.ImportFrom)
-            for a in n.names
-        }
-    return found
+def sets_for_all(tree: ast.Module) -> bool:
+    """Whether a cell imports, or calls a library for its effect: a seed, a default, a style."""
+    return any(
+        isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.Expr) and root(node.value) in {"torch", "os", "keras", "plots"})
+        for node in tree.body
+    )
+
+
+def made(tree: ast.Module) -> set[str]:
+    """The names that a cell defines, or changes by an assignment into them or by a method."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(
+            node.ctx, ast.Store
+        ):
+            found.add(root(node))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            found.add(root(node.value))
+    return found - {""}
+
+
+def root(node: ast.AST) -> str:
+    """The name that an expression of attributes, subscripts and calls starts from."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def broken_copy(breakage: Breakage, folder: Path) -> None:
@@ -533,9 +554,8 @@ def broken_copy(breakage: Breakage, folder: Path) -> None:
         path.write_text(text.replace(old, new), "utf-8")
 
 
-async def outcomes(path: Path, breakage: Breakage, folder: Path) -> dict[str, str]:
-    """Outcomes by claim of one chapter on the broken copy, as far as it gets."""
-    notebook = trimmed(path.read_text("utf-8"), breakage.before)
+async def outcomes(notebook: nbformat.NotebookNode, folder: Path) -> dict[str, str]:
+    """Outcomes by claim of a chapter's cells on the broken copy in `folder`, as far as they get."""
     kernel = AsyncKernelManager(kernel_name="python3")
     client = NotebookClient(
         notebook,
@@ -566,59 +586,66 @@ async def outcomes(path: Path, breakage: Breakage, folder: Path) -> dict[str, st
     }
 
 
-async def run_all(names: list[str], paths: list[Path]) -> dict[str, dict[str, dict[str, str]]]:
-    """Outcomes by breakage, chapter and claim, as many chapters at a time as there are cores."""
+async def run_all(names: list[str], paths: list[Path]) -> None:
+    """Try on every breakage the verdicts that none has changed yet, on as many cores as there are.
+
+    What is found goes into the report at once, so that an interruption loses little.
+    """
     cores = asyncio.Semaphore(os.cpu_count() or 1)
-    found: dict[str, dict[str, dict[str, str]]] = {name: {} for name in names}
-    codes = {
-        path: "\n".join(c.source for c in trimmed(path.read_text("utf-8"), "").cells)
-        for path in paths
+    began = time.perf_counter()
+    claims = {
+        path: {v.claim for v in collect(CHAPTERS) if v.chapter == path.stem} for path in paths
     }
+
+    async def one(name: str, path: Path, folder: Path) -> None:
+        async with cores:
+            left = claims[path] - set(report({}, 0)["changed"])
+            text = (folder / "chapters" / path.name).read_text("utf-8")
+            cells = sliced(text, left, BREAKAGES[name].before)
+            code = "\n".join(cell.source for cell in cells.cells)
+            if not left or not re.search(BREAKAGES[name].where, code):
+                return
+            found = await outcomes(cells, folder)
+            tried = {claim: found.get(claim) for claim in left}
+            made = report({name: tried}, time.perf_counter() - began)
+            write_whole(REPORT, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+            print(f"{time.perf_counter() - began:6.0f} s  {name} {path.stem}", flush=True)
+
     with tempfile.TemporaryDirectory() as place:
         jobs = []
         for name in names:
             folder = Path(place) / name
             folder.mkdir()
             broken_copy(BREAKAGES[name], folder)
-
-            async def one(name: str, path: Path, folder: Path) -> None:
-                async with cores:
-                    began = time.perf_counter()
-                    found[name][path.stem] = await outcomes(path, BREAKAGES[name], folder)
-                    took = time.perf_counter() - began
-                    print(f"{name} {path.stem} {took:.1f} s", flush=True)
-
-            jobs += [
-                one(name, path, folder)
-                for path in paths
-                if re.search(BREAKAGES[name].where, codes[path])
-            ]
+            jobs += [one(name, path, folder) for path in paths]
         await asyncio.gather(*jobs)
-    return found
 
 
-def report(found: dict[str, dict[str, dict[str, str]]], seconds: float) -> dict[str, Any]:
-    """The stored report with what was found put in its place."""
-    stored = {v.claim: (v.outcome, v.chapter) for v in collect(CHAPTERS)}
+def report(found: dict[str, dict[str, str | None]], seconds: float) -> dict[str, Any]:
+    """The stored report with what was found, by breakage and claim, put in its place.
+
+    None, where a cell raised before the verdict, is no change of an outcome; it is told apart.
+    """
+    stored = {v.claim: v.outcome for v in collect(CHAPTERS)}
     old = json.loads(REPORT.read_text("utf-8")) if REPORT.exists() else {}
     result: dict[str, Any] = {
-        "seconds": round(seconds) if not old else old["seconds"],
+        "seconds": max(round(seconds), old.get("seconds", 0)),
         "breakages": {name: b.what for name, b in BREAKAGES.items()},
-        "outcomes": {claim: outcome for claim, (outcome, _) in sorted(stored.items())},
+        "outcomes": dict(sorted(stored.items())),
         "changed": {},
         "stopped": {},
         "elsewhere": ELSEWHERE,
     }
-    for claim, (outcome, chapter) in sorted(stored.items()):
+    for claim, outcome in sorted(stored.items()):
         for kind in ("changed", "stopped"):
-            names = set(old.get(kind, {}).get(claim, [])) & set(BREAKAGES)
-            for name, chapters in found.items():
-                if chapter in chapters:
-                    now = chapters[chapter].get(claim)
+            hits = set(old.get(kind, {}).get(claim, [])) & set(BREAKAGES)
+            for name, tried in found.items():
+                if claim in tried:
+                    now = tried[claim]
                     hit = now is None if kind == "stopped" else now not in (None, outcome)
-                    names = names | {name} if hit else names - {name}
-            if names:
-                result[kind][claim] = [name for name in BREAKAGES if name in names]
+                    hits = hits | {name} if hit else hits - {name}
+            if hits:
+                result[kind][claim] = [name for name in BREAKAGES if name in hits]
     return result
 
 
@@ -632,13 +659,16 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     os.environ.pop("MPLBACKEND", None)
     names, paths = options.only or list(BREAKAGES), judging(options.chapters)
-    began = time.perf_counter()
-    found = asyncio.run(run_all(names, paths))
-    whole = not options.only and not options.chapters
-    if whole:
+    if not options.only and not options.chapters:
         REPORT.unlink(missing_ok=True)
-    made = report(found, time.perf_counter() - began)
-    write_whole(REPORT, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    elif not options.only and REPORT.exists():
+        anew = {v.claim for v in collect(CHAPTERS) if v.chapter in options.chapters}
+        old = json.loads(REPORT.read_text("utf-8"))
+        for kind in ("changed", "stopped"):
+            old[kind] = {claim: hits for claim, hits in old[kind].items() if claim not in anew}
+        write_whole(REPORT, json.dumps(old, indent=1, ensure_ascii=False) + "\n")
+    asyncio.run(run_all(names, paths))
+    made = json.loads(REPORT.read_text("utf-8"))
     tried = {c.id for c in read_claims().claims.values() if not c.untried}
     silent = sorted(tried - set(made["changed"]) - set(ELSEWHERE))
     print(f"{len(made['changed'])} of {len(tried)} verdicts change under some breakage")
