@@ -286,6 +286,7 @@ class _Search:
         self.tried: dict[str, list[float]] = {name: [] for name in contender.tuned}
         self.scores: list[float] = []
         self.refined = 0
+        self.vain = 0
 
     @property
     def best(self) -> dict[str, float]:
@@ -305,6 +306,7 @@ class _Search:
     def round(self) -> None:
         r = self.ranges["lr"]
         if not self.arrived:
+            self.vain += bool(self.scores)
             given = {name: float(getattr(self.contender.rule, name)) for name in self.ranges}
             self._try(self._scan(given, r.low, r.high))
         elif self.at_edge and not self.refined:
@@ -323,7 +325,9 @@ class _Search:
         others = len(self.ranges) - 1
         count = self.count // 2 if others else self.count
         sweep = {name: np.full(count, given[name]) for name in self.ranges}
-        sweep["lr"] = np.geomspace(low, high, count)
+        # A scan in vain is followed by one between its rates: the golden ratio never repeats.
+        between = self.vain * 0.618 % 1
+        sweep["lr"] = np.geomspace(low, high, count) * (high / low) ** (between / (count - 1))
         if not others:
             return sweep
         centre = {
@@ -338,7 +342,7 @@ class _Search:
         self, centre: Mapping[str, float], width: Mapping[str, float], count: int
     ) -> dict[str, Floats]:
         """A Sobol sequence in a box on the scales of the search, cut off at the ends of a range."""
-        skip = 1 if self.arrived else 1 + len(self.scores)  # not the same points in vain again
+        skip = 1 + self.vain * count if not self.arrived else 1
         power = int(np.ceil(np.log2(count + skip)))
         points = stats.qmc.Sobol(len(self.ranges), scramble=False).random_base2(power)
         settings = {}
