@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import sabotage
 from descent.claims import collect, read_claims
-from sabotage import BREAKAGES, ELSEWHERE, broken_copy, outcomes, trimmed
+from sabotage import BREAKAGES, ELSEWHERE, broken_copy, outcomes, sliced
 
 REPORT = json.loads(sabotage.REPORT.read_text("utf-8"))
 TRIED = {claim.id for claim in read_claims().claims.values() if not claim.untried}
@@ -48,34 +48,53 @@ def test_a_breakage_that_fits_no_more_is_told(tmp_path: Path) -> None:
         broken_copy(stale, tmp_path)
 
 
-SOURCE = """
+SETUP = """
 from descent import Momentum, ravine, minimize
 from descent.claims import judge
-slow, fast = (minimize(Momentum(lr=0.05, momentum=m), ravine, (-5, 0), 60) for m in (0.0, 0.9))
-ahead = bool(fast.values[-1] < slow.values[-1])
-judge("D9-flat", holds=ahead, evidence=f"{fast.values[-1]:.2g}, {slow.values[-1]:.2g}")
+unused = 1
+"""
+RUNS = """
+ends = []
+for m in (0.0, 0.9):
+    ends.append(minimize(Momentum(lr=0.05, momentum=m), ravine, (-5, 0), 60).values[-1])
+"""
+JUDGED = """
+slow, fast = ends
+judge("D9-flat", holds=bool(fast < slow), evidence=f"{fast:.2g}, {slow:.2g}")
 """
 
 
-def test_a_verdict_notices(tmp_path: Path) -> None:
+@pytest.fixture
+def chapter(tmp_path: Path) -> Path:
     path = tmp_path / "01-one.ipynb"
     cells = [
-        new_code_cell("1 / 0", id="raises"),
-        new_code_cell(SOURCE, id="judges"),
+        new_code_cell(SETUP, id="imports"),
+        new_code_cell("ends = 1 / 0", id="raises"),
+        new_code_cell("unused = 1 / 0", id="needless"),
+        new_code_cell(RUNS, id="runs"),
+        new_code_cell(JUDGED, id="judges"),
+        new_code_cell(JUDGED.replace("D9-flat", "D9-minima"), id="judges-another"),
         new_markdown_cell("## Exercises", id="exercises"),
         new_code_cell("raise SystemExit", id="late"),
     ]
     nbformat.write(new_notebook(cells=cells), path)
-    assert [c.id for c in trimmed(path.read_text("utf-8"), "x = 1").cells] == [
-        "breakage",
-        "raises",
-        "judges",
-    ]
+    return path
+
+
+def test_the_cells_that_a_verdict_needs_are_kept(chapter: Path) -> None:
+    text = chapter.read_text("utf-8")
+    kept = [cell.id for cell in sliced(text, {"D9-flat"}, "x = 1").cells]
+    assert kept == ["breakage", "imports", "raises", "runs", "judges"]
+    assert [cell.id for cell in sliced(text, set()).cells] == ["imports"]
+
+
+def test_a_verdict_notices(chapter: Path, tmp_path: Path) -> None:
     found = {}
     for name in ("momentum-ignored", "no-ripple"):
         (tmp_path / name).mkdir()
         broken_copy(BREAKAGES[name], tmp_path / name)
-        found[name] = asyncio.run(outcomes(path, BREAKAGES[name], tmp_path / name))
+        cells = sliced(chapter.read_text("utf-8"), {"D9-flat"})
+        found[name] = asyncio.run(outcomes(cells, tmp_path / name))
     assert found == {"momentum-ignored": {"D9-flat": "fails"}, "no-ripple": {"D9-flat": "holds"}}
 
 

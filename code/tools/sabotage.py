@@ -63,13 +63,18 @@ def rule(old: str, new: str) -> tuple[tuple[str, str, str], ...]:
     return (("rules.py", old, new),)
 
 
-STEP_HOOK = "torch.optim.optimizer.register_optimizer_step_post_hook"
+STEP_HOOK = "from torch.optim.optimizer import register_optimizer_step_post_hook as _hook\n_hook"
 TUNED = "compare|contenders"
 BREAKAGES = {
     "sgd-climbs": Breakage(
         "gradient descent goes uphill",
         "SGD",
         rule("return x - self.lr * grad, state", "return x + self.lr * grad, state"),
+    ),
+    "sgd-drifts": Breakage(
+        "gradient descent moves every parameter by a hundredth more at every step",
+        "SGD",
+        rule("return x - self.lr * grad, state", "return x - self.lr * grad + 0.01, state"),
     ),
     "momentum-ignored": Breakage(
         "momentum is ignored",
@@ -117,6 +122,18 @@ BREAKAGES = {
             "mean_hat = mean / (1 - self.beta1**t)\n"
             "        square_hat = square / (1 - self.beta2**t)",
             "mean_hat = mean\n        square_hat = square",
+        ),
+    ),
+    "adam-forgetful": Breakage(
+        "Adam's first average forgets twice as fast",
+        r"\bAdam\b",
+        rule(
+            "        mean = self.beta1 * state.mean + (1 - self.beta1) * grad\n"
+            "        square = self.beta2 * state.square + (1 - self.beta2) * grad**2\n"
+            "        mean_hat",
+            "        mean = self.beta1**2 * state.mean + (1 - self.beta1) * grad\n"
+            "        square = self.beta2 * state.square + (1 - self.beta2) * grad**2\n"
+            "        mean_hat",
         ),
     ),
     "adam-unscaled": Breakage(
@@ -185,8 +202,8 @@ BREAKAGES = {
         "noise=",
         (("trajectory.py", "partial(kick, block) if noise else None", "None"),),
     ),
-    "full-batches": Breakage(
-        "every mini-batch holds all the data",
+    "one-example": Breakage(
+        "every mini-batch holds the first example alone",
         "train|problem|on_data",
         (
             (
@@ -194,7 +211,7 @@ BREAKAGES = {
                 "    def grad(self, params: Floats, rows: Rows) -> Floats:\n"
                 "        inputs = self._inputs[rows]\n        residual",
                 "    def grad(self, params: Floats, rows: Rows) -> Floats:\n"
-                "        rows = np.tile(np.arange(self.examples), (len(rows), 1))\n"
+                "        rows = 0 * rows\n"
                 "        inputs = self._inputs[rows]\n        residual",
             ),
         ),
@@ -227,6 +244,17 @@ BREAKAGES = {
                 "        self._inputs, self._targets = "
                 "_with_ones(features), targets.astype(float)\n"
                 "        self.examples, self.size = self._inputs.shape\n        # The loss",
+            ),
+        ),
+    ),
+    "network-climbs": Breakage(
+        "a network's training goes uphill",
+        "MLP",
+        (
+            (
+                "training.py",
+                "d_score = (np.exp(log_p) - (targets[..., None] == classes))",
+                "d_score = ((targets[..., None] == classes) - np.exp(log_p))",
             ),
         ),
     ),
@@ -435,7 +463,7 @@ BREAKAGES = {
         r"torch\.optim",
         before="import torch\n"
         "def _adam(params, lr=0.01, alpha=0.9, eps=1e-8, **k):\n"
-        "    return torch.optim.Adam(params, lr=lr, eps=eps)\n"
+        "    return torch.optim.Adam(params, lr=lr, betas=(0.9, alpha), eps=eps)\n"
         "torch.optim.RMSprop = torch.optim.Adagrad = torch.optim.SparseAdam = _adam\n",
     ),
     "torch-other-adam": Breakage(
