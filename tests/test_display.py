@@ -53,6 +53,8 @@ def test_a_table_is_one_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bundle["text/plain"] == "rule      steps < 9\nSGD             150\nMomentum         40"
     assert '<th scope="col">steps &lt; 9</th>' in bundle["text/html"]
     assert '<tr><th scope="row">SGD</th><td>150</td></tr>' in bundle["text/html"]
+    corner = table(monkeypatch, show_table, ["", "steps"], [["SGD", 150]])
+    assert '<tr><td></td><th scope="col">steps</th></tr>' in corner["text/html"]
     with pytest.raises(ValueError, match="2 cells"):
         show_table(["a", "b"], [["c"]])
 

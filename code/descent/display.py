@@ -40,7 +40,11 @@ class _Table:
             ).rstrip()
             for row in [self.head, *self.rows]
         ]
-        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.head)
+        # The corner of a table whose rows have titles is no title.
+        head = "".join(
+            f'<th scope="col">{html.escape(cell)}</th>' if cell else "<td></td>"
+            for cell in self.head
+        )
         body = "".join(
             f'<tr><th scope="row">{html.escape(row[0])}</th>'
             + "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
