@@ -405,10 +405,10 @@ def _rounded(values: Floats) -> Floats:
 
     def one(value: float) -> float:
         if 0.5 < value < 1:
-            return float(1 - float(f"{1 - value:.2g}"))
+            return round(1 - float(f"{1 - value:.2g}"), 12)
         return float(f"{value:.3g}")
 
-    return np.array([round(one(v), 12) if 0.5 < v < 1 else one(v) for v in values])
+    return np.array([one(v) for v in values])
 
 
 def on_data(

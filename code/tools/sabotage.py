@@ -35,7 +35,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
-from descent.claims import MIME_TYPE, collect, read_claims
+from descent.claims import MIME_TYPE, Verdict, collect, read_claims
 from execute import ENVIRONMENT, ROOT, load, write_whole
 
 CHAPTERS = ROOT / "chapters"
@@ -618,28 +618,28 @@ async def outcomes(notebook: nbformat.NotebookNode, folder: Path) -> dict[str, s
     }
 
 
-async def run_all(names: list[str], paths: list[Path]) -> None:
+async def run_all(names: list[str], paths: list[Path], stored: list[Verdict]) -> None:
     """Try on every breakage the verdicts that none has changed yet, on as many cores as there are.
 
     What is found goes into the report at once, so that an interruption loses little.
     """
     cores = asyncio.Semaphore(os.cpu_count() or 1)
     began = time.perf_counter()
-    claims = {
-        path: {v.claim for v in collect(CHAPTERS) if v.chapter == path.stem} for path in paths
-    }
 
     async def one(name: str, path: Path, folder: Path) -> None:
         async with cores:
-            left = claims[path] - set(report({}, 0)["changed"]) - set(ELSEWHERE)
+            claims = {v.claim for v in stored if v.chapter == path.stem}
+            left = claims - set(report({}, 0, stored)["changed"]) - set(ELSEWHERE)
+            if not left:
+                return
             text = (folder / "chapters" / path.name).read_text("utf-8")
             cells = sliced(text, left, BREAKAGES[name].before)
             code = "\n".join(cell.source for cell in cells.cells)
-            if not left or not re.search(BREAKAGES[name].where, code):
+            if not re.search(BREAKAGES[name].where, code):
                 return
             found = await outcomes(cells, folder)
             tried = {claim: found.get(claim) for claim in left}
-            made = report({name: tried}, time.perf_counter() - began)
+            made = report({name: tried}, time.perf_counter() - began, stored)
             write_whole(REPORT, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
             print(f"{time.perf_counter() - began:6.0f} s  {name} {path.stem}", flush=True)
 
@@ -653,22 +653,26 @@ async def run_all(names: list[str], paths: list[Path]) -> None:
         await asyncio.gather(*jobs)
 
 
-def report(found: dict[str, dict[str, str | None]], seconds: float) -> dict[str, Any]:
+def report(
+    found: dict[str, dict[str, str | None]], seconds: float, stored: list[Verdict]
+) -> dict[str, Any]:
     """The stored report with what was found, by breakage and claim, put in its place.
+
+    `stored` are the book's verdicts as they are, which the breakages are to change.
 
     None, where a cell raised before the verdict, is no change of an outcome; it is told apart.
     """
-    stored = {v.claim: v.outcome for v in collect(CHAPTERS)}
+    present = dict(sorted((v.claim, v.outcome) for v in stored))
     old = json.loads(REPORT.read_text("utf-8")) if REPORT.exists() else {}
     result: dict[str, Any] = {
         "seconds": max(round(seconds), old.get("seconds", 0)),
         "breakages": {name: b.what for name, b in BREAKAGES.items()},
-        "outcomes": dict(sorted(stored.items())),
+        "outcomes": present,
         "changed": {},
         "stopped": {},
         "elsewhere": ELSEWHERE,
     }
-    for claim, outcome in sorted(stored.items()):
+    for claim, outcome in present.items():
         same = old and old["outcomes"].get(claim) == outcome
         for kind in ("changed", "stopped"):
             hits = set(old[kind].get(claim, []) if same else []) & set(BREAKAGES)
@@ -692,15 +696,16 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     os.environ.pop("MPLBACKEND", None)
     names, paths = options.only or list(BREAKAGES), judging(options.chapters)
+    stored = collect(CHAPTERS)
     if not options.only and not options.chapters:
         REPORT.unlink(missing_ok=True)
     elif not options.only and REPORT.exists():
-        anew = {v.claim for v in collect(CHAPTERS) if v.chapter in options.chapters}
+        anew = {v.claim for v in stored if v.chapter in options.chapters}
         old = json.loads(REPORT.read_text("utf-8"))
         for kind in ("changed", "stopped"):
             old[kind] = {claim: hits for claim, hits in old[kind].items() if claim not in anew}
         write_whole(REPORT, json.dumps(old, indent=1, ensure_ascii=False) + "\n")
-    asyncio.run(run_all(names, paths))
+    asyncio.run(run_all(names, paths, stored))
     made = json.loads(REPORT.read_text("utf-8"))
     tried = {c.id for c in read_claims().claims.values() if not c.untried}
     silent = sorted(tried - set(made["changed"]) - set(ELSEWHERE))
