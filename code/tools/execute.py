@@ -1,7 +1,7 @@
 """Run the notebooks that are out of date, in place, on all cores.
 
     python code/tools/execute.py                              all of chapters/
-    python code/tools/execute.py chapters/03-momentum.ipynb   the named ones alone
+    python code/tools/execute.py chapters/04-momentum.ipynb   the named ones alone
 
 A notebook is up to date when nothing that decides its outputs has changed since they were stored:
 its file (sources, metadata *and* outputs, so an edited or discarded output is noticed), everything

@@ -2,7 +2,7 @@
 
     python code/tools/sabotage.py                          every breakage, every chapter that judges
     python code/tools/sabotage.py --only adagrad-forgets   the named ones, merged into the report
-    python code/tools/sabotage.py --chapters 07-adagrad    the named chapters anew, merged likewise
+    python code/tools/sabotage.py --chapters 08-adagrad    the named chapters anew, merged likewise
 
 A verdict that no breakage changes could not have come out otherwise, and is no test. Each breakage
 is a few small edits of a copy of the package (or of what it stands on), never of the thing itself.
