@@ -13,6 +13,7 @@ from descent import (
     rotated_quadratic,
     steps_text,
     steps_to_stay,
+    sweep,
     trajectory,
 )
 from descent.rules import SGD, Adam, Momentum, Nesterov, RMSprop, Rule
@@ -251,3 +252,19 @@ def test_noise_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("descent.trajectory._BLOCK", 4)
     parts = minimize(rule, ravine, np.ones((5, 2)), 20, **options)  # type: ignore[arg-type]
     assert np.array_equal(whole.points, parts.points)
+
+
+def test_a_sweep_is_every_combination() -> None:
+    lrs, momenta, starts = [0.1, 0.2, 0.3], [0.0, 0.9], np.array([(-5.0, -2.0), (1.0, 1.0)])
+    lr, momentum = sweep(lrs, momenta, trailing=2)
+    run = minimize(Momentum(lr=lr, momentum=momentum), ravine, starts, 10)
+    assert run.diverged.shape == (3, 2, 2)
+    one = minimize(Momentum(lr=0.3, momentum=0.9), ravine, starts[1], 10)
+    assert np.array_equal(run.points[:, 2, 1, 1], one.points)
+    assert sweep(lrs).shape == (3, 1)
+
+
+@pytest.mark.parametrize("values", [(), (0.1,), ([[0.1]],)])
+def test_a_sweep_takes_lists(values: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match="lists of numbers"):
+        sweep(*values)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from descent._checks import check_callable, check_count, check_interval
 from descent.rules import Rule
 from descent.surfaces import Floats, Surface
 
-__all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay"]
+__all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay", "sweep"]
 
 # A point farther out than this in either coordinate has diverged. Well inside the range of float64,
 # so that no value or gradient of a surface (degree 8 at most) overflows on the way there.
@@ -73,6 +74,29 @@ def steps_to_stay(
 def steps_text(steps: float, budget: int) -> str:
     """A number of steps for the reader: "266", or "not within 2500"."""
     return f"not within {budget}" if steps == inf else f"{steps:.0f}"
+
+
+def sweep(*values: npt.ArrayLike, trailing: int = 1) -> Any:
+    """Arrays of hyper-parameters that make one run for each combination of their values.
+
+    Each of `values` is a list of numbers and gets an axis of its own, in the order given. After
+    these axes come `trailing` of length 1: one for the coordinates, and another where starts or
+    seeds vary too. One list gives one array, several give a tuple.
+
+    >>> lr, momentum = sweep([0.1, 0.2, 0.3], [0.0, 0.9])
+    >>> lr.shape, momentum.shape
+    ((3, 1, 1), (2, 1))
+
+    Raises ValueError for values that are not one-dimensional, and for none.
+    """
+    check_count("trailing", trailing, 1)
+    lists = [np.asarray(value) for value in values]
+    if not lists or any(one.ndim != 1 for one in lists):
+        raise ValueError(f"values must be lists of numbers, got shapes {[v.shape for v in lists]}")
+    axes = [
+        one.reshape(-1, *[1] * (len(lists) - 1 - i + trailing)) for i, one in enumerate(lists)
+    ]
+    return axes[0] if len(axes) == 1 else tuple(axes)
 
 
 def scheduled(rule: Rule, schedule: Schedule | None, t: int) -> Rule:
