@@ -1,42 +1,52 @@
 """display: the page shows the code that runs."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from descent import display, rules
-from descent.display import show_comparison, show_rule, show_table
+from descent.display import formula_lines, show_comparison, show_rule, show_table
 from descent.rules import SGD, Momentum
 from descent.tuning import Comparison, Tuned
 
 
-def shown(rule: type[rules.Rule], monkeypatch: pytest.MonkeyPatch) -> str:
-    """The markdown that `show_rule` hands to IPython."""
-    found: list[str] = []
-    monkeypatch.setattr(display, "display", lambda markdown: found.append(markdown.data))
-    assert show_rule(rule) is None  # type: ignore[func-returns-value]
-    (text,) = found
-    return text
+@pytest.mark.parametrize("name", [name for name in rules.__all__ if name != "Rule"])
+def test_the_code_shown_is_the_code_that_runs(name: str) -> None:
+    rule = getattr(rules, name)
+    one, names = rule(lr=0.1), dict(vars(rules))
+    x, grad = np.array([1.0, -2.0]), np.array([0.5, 3.0])
+    page = {"self": one, "x": x, "grad": grad, "state": one.init(x)}
+    for _ in range(3):
+        shown, (by_rule, state) = dict(page), one.step(page["x"], grad, page["state"])
+        exec("\n".join(code for _, code in formula_lines(rule)), names, shown)
+        assert np.array_equal(shown["x"], by_rule)
+        assert not np.array_equal(by_rule, page["x"])
+        page |= {"x": by_rule, "state": state}
 
 
 @pytest.mark.parametrize("name", [name for name in rules.__all__ if name != "Rule"])
-def test_the_code_shown_is_the_code_that_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_option_is_shown(name: str) -> None:
+    """An option that is off by default leaves no trace in the lines that a reader sees."""
     rule = getattr(rules, name)
-    lines = shown(rule, monkeypatch).splitlines()
-    assert (lines[0], lines[-1]) == ("```python", "```")
-    assert lines[1] == "def update(self, x, grad, state):"
-    names = dict(vars(rules))
-    exec("\n".join(lines[1:-1]), names)
-    one = rule(lr=0.1)
-    x, grad = np.array([1.0, -2.0]), np.array([0.5, 3.0])
-    by_page, _ = names["update"](one, x, grad, one.init(x))
-    by_rule, _ = one.step(x, grad, one.init(x))
-    assert np.array_equal(by_page, by_rule)
-    assert not np.array_equal(by_page, x)
+    text = "\n".join(code for _, code in formula_lines(rule))
+    off = {f.name for f in fields(rule) if f.default is False or f.default == 0.0}
+    assert [option for option in off if option in text] == []
 
 
-def test_it_is_shown_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rule_is_shown_as_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+    monkeypatch.setattr(display, "display", lambda markdown: found.append(markdown.data))
     show_rule(rules.SGD)
-    assert capsys.readouterr().out == "<IPython.core.display.Markdown object>\n"
+    assert found == [
+        "| formula | code |\n|:---|:---|\n"
+        "| $x_t = x_{t-1} - \\eta\\, g_t$ | `x = x - self.lr * grad` |"
+    ]
+
+
+def test_a_rule_without_formulas_is_refused() -> None:
+    with pytest.raises(ValueError, match="marked '#:'"):
+        formula_lines(rules.Rule)
 
 
 def table(monkeypatch: pytest.MonkeyPatch, call: object, *arguments: object) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 import html
 import inspect
-import re
-import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +14,31 @@ from descent.rules import Rule
 if TYPE_CHECKING:
     from descent.tuning import Comparison
 
-__all__ = ["show_comparison", "show_rule", "show_table"]
+__all__ = ["formula_lines", "show_comparison", "show_rule", "show_table"]
+
+
+def formula_lines(rule: type[Rule]) -> list[tuple[str, str]]:
+    """A rule with its options off, as pairs of a formula in LaTeX and the statement that runs it.
+
+    They are read from the source of the rule: a comment ``#:`` is the formula of the statement in
+    the next line. Raises ValueError for a rule without such lines.
+    """
+    pairs = [
+        (line.strip().removeprefix("#:").strip(), code.strip())
+        for method in (rule.decayed, rule.formula)
+        for line, code in pairwise(inspect.getsource(method).splitlines())
+        if line.strip().startswith("#:")
+    ]
+    if not pairs:
+        raise ValueError(f"rule must have lines marked '#:' in its formula, got {rule.__name__}")
+    return pairs
 
 
 def show_rule(rule: type[Rule]) -> None:
-    """Display a rule's formula as the package runs it: its `update`, without the annotations."""
-    code = textwrap.dedent(inspect.getsource(rule.update))
-    code = re.sub(r"\A.*?:\n", "def update(self, x, grad, state):\n", code, flags=re.DOTALL)
-    display(Markdown(f"```python\n{code}```"))  # type: ignore[no-untyped-call]
+    """Display a rule line by line, each formula beside the statement that runs it."""
+    rows = [f"| ${formula}$ | `{code}` |" for formula, code in formula_lines(rule)]
+    table = "\n".join(["| formula | code |", "|:---|:---|", *rows])
+    display(Markdown(table))  # type: ignore[no-untyped-call]
 
 
 class _Table:

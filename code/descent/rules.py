@@ -5,9 +5,11 @@ A rule is a frozen dataclass that holds its hyper-parameters. It knows no object
     state = rule.init(x)
     x, state = rule.step(x, grad, state)
 
-`init` and `step` are pure. `step` checks its arguments and calls `update`, which is the formula and
-nothing else: +, -, *, /, ** and comparison, so NumPy arrays and torch tensors pass through the same
-lines. Hyper-parameters may be arrays that broadcast against x: a whole sweep is then one call.
+`init` and `step` are pure. `step` checks its arguments and calls `update`, which applies the weight
+decay and then the `formula`: +, -, *, /, ** and comparison alone, so NumPy arrays and torch tensors
+pass through the same lines. Hyper-parameters may be arrays that broadcast against x: a whole sweep
+is then one call. A line that begins with ``#:`` gives the mathematics of the statement below it;
+together these statements are the rule with every option off, and the pages show them.
 
 Names, defaults and numbers are torch.optim's. So the learning rate multiplies the finished step
 (``v = momentum * v + grad; x = x - lr * v``), not the gradient on its way into the velocity: the
@@ -15,7 +17,8 @@ two trace different paths as soon as lr changes. And eps is added to the root, n
 in Adadelta, whose paper has it under both roots; `eps_inside_root` gives the other convention,
 which some textbooks print.
 
-Symbols: x parameters, g gradient, t the number of the step from 1. All arrays have the shape of x.
+Symbols: x parameters, g gradient, t the number of the step from 1, λ_w the weight decay. All arrays
+have the shape of x.
 """
 
 from dataclasses import dataclass, fields
@@ -61,19 +64,9 @@ def _is_zero(value: Any) -> bool:
     return isinstance(value, (int, float)) and value == 0
 
 
-def _with_l2(grad: Array, x: Array, weight_decay: Any) -> Array:
-    """Gradient of the loss plus weight_decay / 2 · ‖x‖²."""
-    return grad if _is_zero(weight_decay) else grad + weight_decay * x
-
-
 def _larger(a: Array, b: Array) -> Array:
     """Elementwise maximum, in arithmetic that every array library has."""
     return a + (b - a) * (b > a)
-
-
-def _root(square: Array, eps: Any, inside: bool) -> Array:
-    """What an adaptive rule divides by: √v + ε, or √(v + ε)."""
-    return (square + eps) ** 0.5 if inside else square**0.5 + eps
 
 
 def _check_broadcast(name: str, value: Any, x: Array) -> None:
@@ -132,7 +125,16 @@ class Rule:
         raise NotImplementedError
 
     def update(self, x: Array, grad: Array, state: Any) -> tuple[Array, Any]:
-        """`step` without its checks: the formula."""
+        """`step` without its checks: the weight decay, then the formula."""
+        return self.formula(*self.decayed(x, grad), state)
+
+    def decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
+        """x and grad after the weight decay: here the gradient of λ_w / 2 · ‖x‖² is added."""
+        weight_decay = getattr(self, "weight_decay", 0)
+        return x, grad if _is_zero(weight_decay) else grad + weight_decay * x
+
+    def formula(self, x: Array, grad: Array, state: Any) -> tuple[Array, Any]:
+        """The new x and the new state, by arithmetic alone."""
         raise NotImplementedError
 
 
@@ -146,8 +148,8 @@ class SGD(Rule):
 
     .. math:: x_t = x_{t-1} - \eta g_t
 
-    Source: Robbins and Monro (1951), equation (6), for noisy gradients. ``weight_decay`` λ adds λx
-    to g.
+    Source: Robbins and Monro (1951), equation (6), for noisy gradients. ``weight_decay`` λ_w adds
+    λ_w x to g.
 
     >>> import numpy as np
     >>> rule, x = SGD(lr=0.5), np.array([1.0, -2.0])
@@ -162,9 +164,10 @@ class SGD(Rule):
     def start(self, x: Array) -> SGDState:
         return SGDState()
 
-    def update(self, x: Array, grad: Array, state: SGDState) -> tuple[Array, SGDState]:
-        grad = _with_l2(grad, x, self.weight_decay)
-        return x - self.lr * grad, state
+    def formula(self, x: Array, grad: Array, state: SGDState) -> tuple[Array, SGDState]:
+        #: x_t = x_{t-1} - \eta\, g_t
+        x = x - self.lr * grad
+        return x, state
 
 
 class MomentumState(NamedTuple):
@@ -194,11 +197,14 @@ class Momentum(Rule):
     def start(self, x: Array) -> MomentumState:
         return MomentumState(velocity=0 * x, t=0)
 
-    def update(self, x: Array, grad: Array, state: MomentumState) -> tuple[Array, MomentumState]:
-        grad = _with_l2(grad, x, self.weight_decay)
-        push = grad if state.t == 0 or _is_zero(self.dampening) else (1 - self.dampening) * grad
-        velocity = self.momentum * state.velocity + push
-        return x - self.lr * velocity, MomentumState(velocity, state.t + 1)
+    def formula(self, x: Array, grad: Array, state: MomentumState) -> tuple[Array, MomentumState]:
+        if state.t > 0 and not _is_zero(self.dampening):
+            grad = (1 - self.dampening) * grad
+        #: v_t = \beta v_{t-1} + g_t
+        velocity = self.momentum * state.velocity + grad
+        #: x_t = x_{t-1} - \eta v_t
+        x = x - self.lr * velocity
+        return x, MomentumState(velocity, state.t + 1)
 
 
 class NesterovState(NamedTuple):
@@ -226,10 +232,12 @@ class Nesterov(Rule):
     def start(self, x: Array) -> NesterovState:
         return NesterovState(velocity=0 * x)
 
-    def update(self, x: Array, grad: Array, state: NesterovState) -> tuple[Array, NesterovState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: NesterovState) -> tuple[Array, NesterovState]:
+        #: v_t = \beta v_{t-1} + g_t
         velocity = self.momentum * state.velocity + grad
-        return x - self.lr * (grad + self.momentum * velocity), NesterovState(velocity)
+        #: x_t = x_{t-1} - \eta\, (g_t + \beta v_t)
+        x = x - self.lr * (grad + self.momentum * velocity)
+        return x, NesterovState(velocity)
 
 
 class AdaGradState(NamedTuple):
@@ -261,11 +269,17 @@ class AdaGrad(Rule):
     def start(self, x: Array) -> AdaGradState:
         return AdaGradState(total=0 * x + self.initial_accumulator_value, t=0)
 
-    def update(self, x: Array, grad: Array, state: AdaGradState) -> tuple[Array, AdaGradState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: AdaGradState) -> tuple[Array, AdaGradState]:
+        #: G_t = G_{t-1} + g_t^2
         total = state.total + grad**2
-        lr = self.lr / (1 + state.t * self.lr_decay)
-        x = x - lr * grad / _root(total, self.eps, self.eps_inside_root)
+        #: \sqrt{G_t} + \varepsilon
+        root = total**0.5 + self.eps
+        if self.eps_inside_root:
+            root = (total + self.eps) ** 0.5
+        if not _is_zero(self.lr_decay):
+            grad = grad / (1 + state.t * self.lr_decay)
+        #: x_t = x_{t-1} - \eta\, g_t / (\sqrt{G_t} + \varepsilon)
+        x = x - self.lr * grad / root
         return x, AdaGradState(total, state.t + 1)
 
 
@@ -302,18 +316,28 @@ class RMSprop(Rule):
         mean = 0 * x if self.centered else None
         return RMSpropState(0 * x, mean, None if _is_zero(self.momentum) else 0 * x)
 
-    def update(self, x: Array, grad: Array, state: RMSpropState) -> tuple[Array, RMSpropState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: RMSpropState) -> tuple[Array, RMSpropState]:
+        mean, velocity = state.mean, state.velocity
+        #: s_t = \alpha s_{t-1} + (1 - \alpha)\, g_t^2
         square = self.alpha * state.square + (1 - self.alpha) * grad**2
-        mean, velocity, variance = state.mean, state.velocity, square
+        variance = square
         if self.centered:
             mean = self.alpha * mean + (1 - self.alpha) * grad
             variance = square - mean**2
-        move = grad / _root(variance, self.eps, self.eps_inside_root)
+        #: \sqrt{s_t} + \varepsilon
+        root = square**0.5 + self.eps
+        if self.eps_inside_root:
+            root = (variance + self.eps) ** 0.5
+        elif self.centered:
+            root = variance**0.5 + self.eps
+        #: \Delta_t = g_t / (\sqrt{s_t} + \varepsilon)
+        move = grad / root
         if not _is_zero(self.momentum):
             # None where the momentum was 0 so far: a schedule may raise it later.
             move = velocity = move if velocity is None else self.momentum * velocity + move
-        return x - self.lr * move, RMSpropState(square, mean, velocity)
+        #: x_t = x_{t-1} - \eta\, \Delta_t
+        x = x - self.lr * move
+        return x, RMSpropState(square, mean, velocity)
 
 
 class AdadeltaState(NamedTuple):
@@ -327,10 +351,11 @@ class AdadeltaState(NamedTuple):
 class Adadelta(Rule):
     r"""Adadelta: RMSprop with the size of its own recent steps in place of a learning rate.
 
-    .. math:: s_t = \rho s_{t-1} + (1 - \rho) g_t^2, \quad
+    .. math:: s_t = \alpha s_{t-1} + (1 - \alpha) g_t^2, \quad
         \Delta_t = \frac{\sqrt{u_{t-1} + \varepsilon}}{\sqrt{s_t + \varepsilon}} g_t, \quad
-        u_t = \rho u_{t-1} + (1 - \rho) \Delta_t^2, \quad x_t = x_{t-1} - \eta \Delta_t
+        u_t = \alpha u_{t-1} + (1 - \alpha) \Delta_t^2, \quad x_t = x_{t-1} - \eta \Delta_t
 
+    The decay α is called ``rho``, as in torch.optim.
     Source: Zeiler (2012), algorithm 1, where η = 1.
     """
 
@@ -343,12 +368,16 @@ class Adadelta(Rule):
     def start(self, x: Array) -> AdadeltaState:
         return AdadeltaState(square=0 * x, moved=0 * x)
 
-    def update(self, x: Array, grad: Array, state: AdadeltaState) -> tuple[Array, AdadeltaState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: AdadeltaState) -> tuple[Array, AdadeltaState]:
+        #: s_t = \alpha s_{t-1} + (1 - \alpha)\, g_t^2
         square = self.rho * state.square + (1 - self.rho) * grad**2
+        #: \Delta_t = \sqrt{u_{t-1} + \varepsilon} \,/ \sqrt{s_t + \varepsilon} \; g_t
         delta = (state.moved + self.eps) ** 0.5 / (square + self.eps) ** 0.5 * grad
+        #: u_t = \alpha u_{t-1} + (1 - \alpha)\, \Delta_t^2
         moved = self.rho * state.moved + (1 - self.rho) * delta**2
-        return x - self.lr * delta, AdadeltaState(square, moved)
+        #: x_t = x_{t-1} - \eta\, \Delta_t
+        x = x - self.lr * delta
+        return x, AdadeltaState(square, moved)
 
 
 class AdamState(NamedTuple):
@@ -370,8 +399,8 @@ class Adam(Rule):
         x_t = x_{t-1} - \eta \frac{m_t / (1 - \beta_1^t)}{\sqrt{s_t / (1 - \beta_2^t)}
             + \varepsilon}
 
-    ``weight_decay`` λ adds λx to g, so it passes through both averages; `AdamW` keeps it out of
-    them.
+    ``weight_decay`` λ_w adds λ_w x to g, so it passes through both averages; `AdamW` keeps it out
+    of them.
     Source: Kingma and Ba (2015), algorithm 1.
     """
 
@@ -386,18 +415,24 @@ class Adam(Rule):
     def start(self, x: Array) -> AdamState:
         return AdamState(mean=0 * x, square=0 * x, t=0)
 
-    def update(self, x: Array, grad: Array, state: AdamState) -> tuple[Array, AdamState]:
-        x, grad = self._decayed(x, grad)
+    def formula(self, x: Array, grad: Array, state: AdamState) -> tuple[Array, AdamState]:
+        #: t
         t = state.t + 1
+        #: m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mean = self.beta1 * state.mean + (1 - self.beta1) * grad
+        #: s_t = \beta_2 s_{t-1} + (1 - \beta_2)\, g_t^2
         square = self.beta2 * state.square + (1 - self.beta2) * grad**2
+        #: \hat m_t = m_t / (1 - \beta_1^t)
         mean_hat = mean / (1 - self.beta1**t)
+        #: \hat s_t = s_t / (1 - \beta_2^t)
         square_hat = square / (1 - self.beta2**t)
-        x = x - self.lr * mean_hat / _root(square_hat, self.eps, self.eps_inside_root)
+        #: \sqrt{\hat s_t} + \varepsilon
+        root = square_hat**0.5 + self.eps
+        if self.eps_inside_root:
+            root = (square_hat + self.eps) ** 0.5
+        #: x_t = x_{t-1} - \eta\, \hat m_t / (\sqrt{\hat s_t} + \varepsilon)
+        x = x - self.lr * mean_hat / root
         return x, AdamState(mean, square, t)
-
-    def _decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
-        return x, _with_l2(grad, x, self.weight_decay)
 
 
 class AMSGradState(NamedTuple):
@@ -428,14 +463,20 @@ class AMSGrad(Rule):
     def start(self, x: Array) -> AMSGradState:
         return AMSGradState(mean=0 * x, square=0 * x, largest=0 * x, t=0)
 
-    def update(self, x: Array, grad: Array, state: AMSGradState) -> tuple[Array, AMSGradState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: AMSGradState) -> tuple[Array, AMSGradState]:
+        #: t
         t = state.t + 1
+        #: m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mean = self.beta1 * state.mean + (1 - self.beta1) * grad
+        #: s_t = \beta_2 s_{t-1} + (1 - \beta_2)\, g_t^2
         square = self.beta2 * state.square + (1 - self.beta2) * grad**2
+        #: u_t = \max(u_{t-1}, s_t)
         largest = _larger(state.largest, square)
+        #: \hat m_t = m_t / (1 - \beta_1^t)
         mean_hat = mean / (1 - self.beta1**t)
+        #: \hat u_t = u_t / (1 - \beta_2^t)
         largest_hat = largest / (1 - self.beta2**t)
+        #: x_t = x_{t-1} - \eta\, \hat m_t / (\sqrt{\hat u_t} + \varepsilon)
         x = x - self.lr * mean_hat / (largest_hat**0.5 + self.eps)
         return x, AMSGradState(mean, square, largest, t)
 
@@ -444,15 +485,18 @@ class AMSGrad(Rule):
 class AdamW(Adam):
     r"""AdamW: Adam with weight decay applied to the parameters, not to the gradient.
 
-    .. math:: x_t = (1 - \eta \lambda) x_{t-1} - \eta \frac{\hat m_t}{\sqrt{\hat s_t} + \varepsilon}
+    .. math::
+        x_t = (1 - \eta \lambda_w) x_{t-1} - \eta \frac{\hat m_t}{\sqrt{\hat s_t} + \varepsilon}
 
-    Source: Loshchilov and Hutter (2019), algorithm 2, with η in front of λ as in torch.optim.
+    Source: Loshchilov and Hutter (2019), algorithm 2, with η in front of λ_w as in torch.optim.
     """
 
     weight_decay: Any = 1e-2
 
-    def _decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
-        return x * (1 - self.lr * self.weight_decay), grad
+    def decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
+        #: x_{t-1} \leftarrow (1 - \eta \lambda_w)\, x_{t-1}
+        x = x * (1 - self.lr * self.weight_decay)
+        return x, grad
 
 
 class NAdamState(NamedTuple):
@@ -487,15 +531,22 @@ class NAdam(Rule):
     def start(self, x: Array) -> NAdamState:
         return NAdamState(mean=0 * x, square=0 * x, product=1.0, t=0)
 
-    def update(self, x: Array, grad: Array, state: NAdamState) -> tuple[Array, NAdamState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: NAdamState) -> tuple[Array, NAdamState]:
+        #: t
         t = state.t + 1
+        #: \mu_t = \beta_1 (1 - \tfrac12 0.96^{t \psi})
         mu = self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+        #: \mu_{t+1}
         mu_next = self.beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * self.momentum_decay))
+        #: p_t = \mu_t\, p_{t-1}
         product = state.product * mu
+        #: m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mean = self.beta1 * state.mean + (1 - self.beta1) * grad
+        #: s_t = \beta_2 s_{t-1} + (1 - \beta_2)\, g_t^2
         square = self.beta2 * state.square + (1 - self.beta2) * grad**2
+        #: n_t = \frac{1 - \mu_t}{1 - p_t}\, g_t + \frac{\mu_{t+1}}{1 - \mu_{t+1} p_t}\, m_t
         ahead = (1 - mu) / (1 - product) * grad + mu_next / (1 - product * mu_next) * mean
+        #: x_t = x_{t-1} - \eta\, n_t / (\sqrt{s_t / (1 - \beta_2^t)} + \varepsilon)
         x = x - self.lr * ahead / ((square / (1 - self.beta2**t)) ** 0.5 + self.eps)
         return x, NAdamState(mean, square, product, t)
 
@@ -528,12 +579,16 @@ class AdaMax(Rule):
     def start(self, x: Array) -> AdaMaxState:
         return AdaMaxState(mean=0 * x, largest=0 * x, t=0)
 
-    def update(self, x: Array, grad: Array, state: AdaMaxState) -> tuple[Array, AdaMaxState]:
-        grad = _with_l2(grad, x, self.weight_decay)
+    def formula(self, x: Array, grad: Array, state: AdaMaxState) -> tuple[Array, AdaMaxState]:
+        #: t
         t = state.t + 1
+        #: m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mean = self.beta1 * state.mean + (1 - self.beta1) * grad
+        #: u_t = \max(\beta_2 u_{t-1}, \lvert g_t \rvert + \varepsilon)
         largest = _larger(self.beta2 * state.largest, abs(grad) + self.eps)
-        return x - self.lr / (1 - self.beta1**t) * mean / largest, AdaMaxState(mean, largest, t)
+        #: x_t = x_{t-1} - \frac{\eta}{1 - \beta_1^t}\, m_t / u_t
+        x = x - self.lr / (1 - self.beta1**t) * mean / largest
+        return x, AdaMaxState(mean, largest, t)
 
 
 class LionState(NamedTuple):
@@ -547,7 +602,7 @@ class Lion(Rule):
     r"""Lion: every parameter moves by exactly the learning rate, in the sign of an average.
 
     .. math:: c_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
-        x_t = x_{t-1} - \eta (\operatorname{sign} c_t + \lambda x_{t-1}), \quad
+        x_t = x_{t-1} - \eta (\operatorname{sign} c_t + \lambda_w x_{t-1}), \quad
         m_t = \beta_2 m_{t-1} + (1 - \beta_2) g_t
 
     Source: Chen et al. (2023), algorithm 2.
@@ -562,8 +617,16 @@ class Lion(Rule):
     def start(self, x: Array) -> LionState:
         return LionState(mean=0 * x)
 
-    def update(self, x: Array, grad: Array, state: LionState) -> tuple[Array, LionState]:
+    def formula(self, x: Array, grad: Array, state: LionState) -> tuple[Array, LionState]:
+        #: c_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mixed = self.beta1 * state.mean + (1 - self.beta1) * grad
+        #: \operatorname{sign} c_t
         sign = mixed / (abs(mixed) + (mixed == 0))
-        x = x - self.lr * (sign + self.weight_decay * x)
-        return x, LionState(self.beta2 * state.mean + (1 - self.beta2) * grad)
+        #: x_t = x_{t-1} - \eta \operatorname{sign} c_t
+        x = x - self.lr * sign
+        #: m_t = \beta_2 m_{t-1} + (1 - \beta_2)\, g_t
+        mean = self.beta2 * state.mean + (1 - self.beta2) * grad
+        return x, LionState(mean)
+
+    def decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
+        return x - self.lr * self.weight_decay * x, grad

@@ -93,9 +93,7 @@ def sweep(*values: npt.ArrayLike, trailing: int = 1) -> Any:
     lists = [np.asarray(value) for value in values]
     if not lists or any(one.ndim != 1 for one in lists):
         raise ValueError(f"values must be lists of numbers, got shapes {[v.shape for v in lists]}")
-    axes = [
-        one.reshape(-1, *[1] * (len(lists) - 1 - i + trailing)) for i, one in enumerate(lists)
-    ]
+    axes = [one.reshape(-1, *[1] * (len(lists) - 1 - i + trailing)) for i, one in enumerate(lists)]
     return axes[0] if len(axes) == 1 else tuple(axes)
 
 

@@ -64,29 +64,46 @@ def rule(old: str, new: str) -> tuple[tuple[str, str, str], ...]:
 
 
 STEP_HOOK = "from torch.optim.optimizer import register_optimizer_step_post_hook as _hook\n_hook"
+HEAVY_BALL = "\n        #: x_t = x_{t-1} - \\eta v_t\n"  # Nesterov's velocity goes on otherwise
+# From Adam's first average to its corrected one; AMSGrad's goes on otherwise.
+ADAM_AVERAGES = (
+    "state.mean + (1 - self.beta1) * grad\n"
+    "        #: s_t = \\beta_2 s_{t-1} + (1 - \\beta_2)\\, g_t^2\n"
+    "        square = self.beta2 * state.square + (1 - self.beta2) * grad**2\n"
+    "        #: \\hat m_t"
+)
 TUNED = "compare|contenders"
 BREAKAGES = {
     "sgd-climbs": Breakage(
         "gradient descent goes uphill",
         "SGD",
-        rule("return x - self.lr * grad, state", "return x + self.lr * grad, state"),
+        rule(
+            "x - self.lr * grad\n        return x, state",
+            "x + self.lr * grad\n        return x, state",
+        ),
     ),
     "sgd-drifts": Breakage(
         "gradient descent moves every parameter by a hundredth more at every step",
         "SGD",
-        rule("return x - self.lr * grad, state", "return x - self.lr * grad + 0.01, state"),
+        rule(
+            "x - self.lr * grad\n        return x, state",
+            "x - self.lr * grad + 0.01\n        return x, state",
+        ),
     ),
     "momentum-ignored": Breakage(
         "momentum is ignored",
         "Momentum",
-        rule("velocity = self.momentum * state.velocity + push", "velocity = push"),
+        rule(
+            f"velocity = self.momentum * state.velocity + grad{HEAVY_BALL}",
+            f"velocity = grad{HEAVY_BALL}",
+        ),
     ),
     "momentum-turned": Breakage(
         "the remembered velocity counts backwards",
         "Momentum",
         rule(
-            "velocity = self.momentum * state.velocity + push",
-            "velocity = push - self.momentum * state.velocity",
+            f"velocity = self.momentum * state.velocity + grad{HEAVY_BALL}",
+            f"velocity = grad - self.momentum * state.velocity{HEAVY_BALL}",
         ),
     ),
     "nesterov-blind": Breakage(
@@ -103,53 +120,51 @@ BREAKAGES = {
         "AdaGrad does not divide by its root",
         "AdaGrad",
         rule(
-            "x = x - lr * grad / _root(total, self.eps, self.eps_inside_root)", "x = x - lr * grad"
+            "x = x - self.lr * grad / root\n        return x, AdaGradState",
+            "x = x - self.lr * grad\n        return x, AdaGradState",
         ),
     ),
     "rmsprop-remembers": Breakage(
         "RMSprop never forgets",
         "RMSprop",
         rule(
-            "        square = self.alpha * state.square + (1 - self.alpha) * grad**2\n"
-            "        mean, velocity",
-            "        square = state.square + (1 - self.alpha) * grad**2\n        mean, velocity",
+            "square = self.alpha * state.square + (1 - self.alpha) * grad**2",
+            "square = state.square + (1 - self.alpha) * grad**2",
         ),
     ),
     "adam-uncorrected": Breakage(
         "Adam's averages are not corrected for their start",
         r"\bAdam\b",
-        rule(
-            "mean_hat = mean / (1 - self.beta1**t)\n"
-            "        square_hat = square / (1 - self.beta2**t)",
-            "mean_hat = mean\n        square_hat = square",
+        (
+            *rule(
+                "mean_hat = mean / (1 - self.beta1**t)\n        #: \\hat s_t",
+                "mean_hat = mean\n        #: \\hat s_t",
+            ),
+            *rule("square_hat = square / (1 - self.beta2**t)", "square_hat = square"),
         ),
     ),
     "adam-forgetful": Breakage(
         "Adam's first average forgets twice as fast",
         r"\bAdam\b",
-        rule(
-            "        mean = self.beta1 * state.mean + (1 - self.beta1) * grad\n"
-            "        square = self.beta2 * state.square + (1 - self.beta2) * grad**2\n"
-            "        mean_hat",
-            "        mean = self.beta1**2 * state.mean + (1 - self.beta1) * grad\n"
-            "        square = self.beta2 * state.square + (1 - self.beta2) * grad**2\n"
-            "        mean_hat",
-        ),
+        rule(f"self.beta1 * {ADAM_AVERAGES}", f"self.beta1**2 * {ADAM_AVERAGES}"),
     ),
     "adam-unscaled": Breakage(
         "Adam does not divide by its root",
         r"\bAdam\b",
-        rule("/ _root(square_hat, self.eps, self.eps_inside_root)", ""),
+        rule("self.lr * mean_hat / root", "self.lr * mean_hat"),
     ),
     "eps-forgotten": Breakage(
         "ε is forgotten",
         r"\beps\b|AdaGrad|RMSprop|\bAdam\b",
-        rule("return (square + eps) ** 0.5 if inside else square**0.5 + eps", "return square**0.5"),
+        (
+            *rule("**0.5 + self.eps\n", "**0.5\n"),
+            *rule("+ self.eps) ** 0.5\n", ") ** 0.5\n"),
+        ),
     ),
     "eps-outside": Breakage(
         "ε always stands outside the root",
         "eps_inside_root",
-        rule("(square + eps) ** 0.5 if inside else ", ""),
+        rule("if self.eps_inside_root:", "if False:"),
     ),
     "gradient-of-another": Breakage(
         "a valley's gradient is that of the valley turned by a right angle",
