@@ -62,9 +62,12 @@ def test_a_table_is_one_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = table(monkeypatch, show_table, ["rule", "steps < 9"], [["SGD", 150], ["Momentum", 40]])
     assert bundle["text/plain"] == "rule      steps < 9\nSGD             150\nMomentum         40"
     assert '<th scope="col">steps &lt; 9</th>' in bundle["text/html"]
-    assert '<tr><th scope="row">SGD</th><td>150</td></tr>' in bundle["text/html"]
+    assert '<tr><th scope="row" class="words">SGD</th><td>150</td></tr>' in bundle["text/html"]
     corner = table(monkeypatch, show_table, ["", "steps"], [["SGD", 150]])
     assert '<tr><td></td><th scope="col">steps</th></tr>' in corner["text/html"]
+    with_words = table(monkeypatch, show_table, ["", "is"], [["a", "short"], ["b", "much longer"]])
+    assert with_words["text/plain"] == "   is\na  short\nb  much longer"
+    assert '<td class="words">short</td>' in with_words["text/html"]
     with pytest.raises(ValueError, match="2 cells"):
         show_table(["a", "b"], [["c"]])
 

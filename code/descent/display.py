@@ -2,6 +2,7 @@
 
 import html
 import inspect
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from descent.tuning import Comparison
 
 __all__ = ["formula_lines", "show_comparison", "show_rule", "show_table"]
+
+# How a cell that holds a number begins.
+NUMBER = re.compile(r"[-−+±<>≤≥≈~(]*\s*(\d|inf\b|∞)")
 
 
 def formula_lines(rule: type[Rule]) -> list[tuple[str, str]]:
@@ -46,24 +50,35 @@ class _Table:
 
     def __init__(self, head: Sequence[str], rows: list[list[str]]) -> None:
         self.head, self.rows = list(head), rows
+        # Numbers stand to the right, words to the left, and so does what names the row.
+        self.words = [
+            i == 0 or not any(map(NUMBER.match, column))
+            for i, column in enumerate(zip(*rows, strict=True))
+        ]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        columns = list(zip(self.head, *self.rows, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        words = self.words or [True] * len(columns)
         lines = [
             "  ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if left else cell.rjust(width)
+                for cell, width, left in zip(row, widths, words, strict=True)
             ).rstrip()
             for row in [self.head, *self.rows]
         ]
+        looks = [' class="words"' if left else "" for left in words]
         # The corner of a table whose rows have titles is no title.
         head = "".join(
-            f'<th scope="col">{html.escape(cell)}</th>' if cell else "<td></td>"
-            for cell in self.head
+            f'<th scope="col"{look}>{html.escape(cell)}</th>' if cell else "<td></td>"
+            for cell, look in zip(self.head, looks, strict=True)
         )
         body = "".join(
-            f'<tr><th scope="row">{html.escape(row[0])}</th>'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+            f'<tr><th scope="row" class="words">{html.escape(row[0])}</th>'
+            + "".join(
+                f"<td{look}>{html.escape(cell)}</td>"
+                for cell, look in zip(row[1:], looks[1:], strict=True)
+            )
             + "</tr>"
             for row in self.rows
         )
