@@ -447,7 +447,7 @@ kinds.average = {
   title: "Moving average",
   hint: "The average starts at 0 and has to catch up.",
   params: {
-    gamma: number("Memory γ", 0.9, 0, 0.99, 0.01),
+    gamma: number("Memory β", 0.9, 0, 0.99, 0.01),
     t: number("Read out at step", 10, 1, 100, 1),
     seed: number("Noise", 1, 1, 99, 1),
     corrected: flag("Draw the corrected average", true),
@@ -483,7 +483,7 @@ kinds.average = {
       `<tspan fill="${styles[rule][0]}">${glyph}</tspan> ${words}`, "dx-end dx-halo")).join(""));
     const weight = theory.bias(v.gamma, v.t);
     ex.data = { raw, average, corrected, window: span, halfLife: half };
-    return `γ ${brief(v.gamma)}: window ${brief(span)} steps, half-life ${fixed(half, 2)}. `
+    return `β ${brief(v.gamma)}: window ${brief(span)} steps, half-life ${fixed(half, 2)}. `
       + `At step ${v.t} the average is ${fixed(y, 4)}; its weights sum to ${fixed(weight, 4)}, `
       + `and dividing by that gives ${fixed(z, 4)}.`;
   },
@@ -517,9 +517,9 @@ kinds.moments = {
   adjust: follow,
   build(ex) {
     ex.map = ex.plot("The path so far over the contours", "dx-map", "x₁", "x₂", { map: true });
-    ex.bars = ex.plot("Bars of gradient, moments, effective step and move of each coordinate", "dx-tall", "", "",
+    ex.bars = ex.plot("Bars of gradient, moments, learning rate and move of each coordinate", "dx-tall", "", "",
       { bare: true });
-    ex.steps = ex.plot("The effective step of each coordinate over time", "dx-strip", "step", "effective step η / √s",
+    ex.steps = ex.plot("The learning rate of each coordinate over time", "dx-strip", "step", "η / √s of each parameter",
       { log: true });
     ex.place = handle(ex, ex.map, "Start", ["x1", "x2"]);
     ex.controls.append(player(ex));
@@ -544,7 +544,7 @@ kinds.moments = {
     const share = most("g", "m", "root");
     const rows = [["gradient g", "g", share], adam ? ["mean m, corrected", "m", share] : null,
       [{ Adam: "√s, corrected", RMSprop: "√s, averaged", AdaGrad: "√G, the sum" }[v.rule], "root", share],
-      ["effective step η / √s", "step", most("step")], ["move", "move", most("move")]].filter(Boolean);
+      ["η / √s of each parameter", "step", most("step")], ["move", "move", most("move")]].filter(Boolean);
     const pitch = bars.height / rows.length, zero = bars.width * 0.4, reach = bars.width * 0.3;
     bars.draw(rows.map(([name, key, scale], r) => text(0, r * pitch + 12, name, "dx-name")
       + now[key].map((value, i) => {

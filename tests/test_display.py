@@ -68,6 +68,8 @@ def test_a_table_is_one_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     with_words = table(monkeypatch, show_table, ["", "is"], [["a", "short"], ["b", "much longer"]])
     assert with_words["text/plain"] == "   is\na  short\nb  much longer"
     assert '<td class="words">short</td>' in with_words["text/html"]
+    sentence = table(monkeypatch, show_table, ["", "what"], [["a", "512 runs " * 5]])
+    assert '<td class="words">512 runs' in sentence["text/html"]
     with pytest.raises(ValueError, match="2 cells"):
         show_table(["a", "b"], [["c"]])
 

@@ -412,7 +412,7 @@ def test_phase(visit: Open) -> None:
 
 def test_average(visit: Open) -> None:
     page = visit("average")
-    slide(page, "Memory γ", 0.95)
+    slide(page, "Memory β", 0.95)
     slide(page, "Read out at step", 5)
     words = said(page)
     assert "window 20 steps, half-life 13.51" in words

@@ -14,6 +14,14 @@ from conftest import ROOT, airfoil_is_measured, uses_airfoil
 from execute import MACHINE, canonical, output_texts
 
 LONGEST_CELL = 25
+# What a reader sees without a click: one idea, and little else.
+SEEN_CELL, LONGEST_SEEN_CELL, SHARE_WITHIN = 12, 18, 0.9
+FOLDED = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
+SILENCED = re.compile(
+    r"^\w+ = (?:\w+(?:\[.*\])?\.(?:set|legend|set_\w+)|plots\.(?:label_ends|mark|trace))\(",
+    re.MULTILINE,
+)
+PLUMBING = re.compile(r"redirect_std|mock\.patch|unittest|perf_counter|tight_layout")
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 
@@ -62,6 +70,24 @@ def test_stored_notebook(path: Path) -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_stored_form_is_canonical(path: Path) -> None:
     assert path.read_text("utf-8") == canonical(read(path)), "run code/tools/execute.py on it"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_cells_that_a_reader_sees(path: Path) -> None:
+    cells = [c for c in read(path).cells if c.cell_type == "code"]
+    seen = [c for c in cells if not FOLDED.intersection(c.metadata.get("tags", []))]
+    lengths = [sum(bool(line.strip()) for line in c.source.splitlines()) for c in seen]
+    assert max(lengths, default=0) <= LONGEST_SEEN_CELL
+    assert sum(n <= SEEN_CELL for n in lengths) >= SHARE_WITHIN * len(lengths)
+    assert [c.id for c in cells if SILENCED.search(c.source)] == [], "plt.show() ends a figure"
+    assert [c.id for c in seen if PLUMBING.search(c.source)] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_prose_names_no_item(path: Path) -> None:
+    """Letters and numbers of sources and items stay in labels and in the source map."""
+    prose = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    assert not re.search(r"\b[Ss]ources? [A-E]\b|\b[Ii]tems? [A-E]\d", prose)
 
 
 def test_contents_and_chapters_agree() -> None:

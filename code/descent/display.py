@@ -19,6 +19,7 @@ __all__ = ["formula_lines", "show_comparison", "show_rule", "show_table"]
 
 # How a cell that holds a number begins.
 NUMBER = re.compile(r"[-−+±<>≤≥≈~(]*\s*(\d|inf\b|∞)")
+LONGEST_NUMBER = 40  # characters; what is longer is a sentence
 
 
 def formula_lines(rule: type[Rule]) -> list[tuple[str, str]]:
@@ -50,9 +51,9 @@ class _Table:
 
     def __init__(self, head: Sequence[str], rows: list[list[str]]) -> None:
         self.head, self.rows = list(head), rows
-        # Numbers stand to the right, words to the left, and so does what names the row.
+        # Numbers stand to the right; words, sentences and what names the row to the left.
         self.words = [
-            i == 0 or not any(map(NUMBER.match, column))
+            i == 0 or not any(map(NUMBER.match, column)) or max(map(len, column)) > LONGEST_NUMBER
             for i, column in enumerate(zip(*rows, strict=True))
         ]
 
@@ -74,7 +75,12 @@ class _Table:
             for cell, look in zip(self.head, looks, strict=True)
         )
         body = "".join(
-            f'<tr><th scope="row" class="words">{html.escape(row[0])}</th>'
+            "<tr>"
+            + (
+                f'<th scope="row" class="words">{html.escape(row[0])}</th>'
+                if row[0]
+                else "<td></td>"
+            )
             + "".join(
                 f"<td{look}>{html.escape(cell)}</td>"
                 for cell, look in zip(row[1:], looks[1:], strict=True)
@@ -89,17 +95,18 @@ class _Table:
         }
 
 
-def show_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def show_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
     """Display rows of results as a table of the page.
 
-    head: a title for each column, with its unit. rows: strings stand as they are, other values as
+    head: a title for each column, with its unit. Strings stand as they are, other values as
     `str` gives them; the first cell of a row names it.
     Raises ValueError for a row with another number of cells than the head.
     """
+    titles = [str(title) for title in head]
     cells = [[str(cell) for cell in row] for row in rows]
-    if any(len(row) != len(head) for row in cells):
-        raise ValueError(f"every row must have {len(head)} cells, as the head has; got {cells}")
-    display(_Table(head, cells))  # type: ignore[no-untyped-call]
+    if any(len(row) != len(titles) for row in cells):
+        raise ValueError(f"every row must have {len(titles)} cells, as the head has; got {cells}")
+    display(_Table(titles, cells))  # type: ignore[no-untyped-call]
 
 
 def show_comparison(found: "Comparison", score: str, *, digits: str = ".3g") -> None:
