@@ -232,6 +232,21 @@ def test_search_from_disk(browser: Browser, query: str) -> None:
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize("paper", [(21.0, 29.7), (21.59, 27.94)], ids=["A4", "letter"])
+def test_the_guide_prints_on_one_page(browser: Browser, paper: tuple[float, float]) -> None:
+    width, height = ((side - 4) * 96 / 2.54 for side in paper)  # within the margins, in CSS pixels
+    page = browser.new_page(viewport={"width": round(width), "height": round(height)})
+    try:
+        page.goto((HTML / "chapters" / "13-choosing.html").as_uri())
+        page.emulate_media(media="print")
+        box = page.locator(".guide").bounding_box()
+        assert box is not None
+        assert box["width"] > 0.98 * width  # no margins beside the paper's
+        assert 400 < box["height"] < height
+    finally:
+        page.close()
+
+
 def test_forced_colours(site: str, browser: Browser) -> None:
     """The reader's two colours, here black and white, are all that text and figures get."""
     page = browser.new_page(forced_colors="active")
