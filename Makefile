@@ -7,7 +7,7 @@ BIN := .venv/bin
 VENV := .venv/.installed
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/tools/*.py) $(VENV)
+PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/descent/book/*.py code/tools/*.py) $(VENV)
 
 .PHONY: help book execute html test serve lint bench sabotage weigh screenshots pdf clean
 

@@ -27,7 +27,7 @@ os.environ.update(ENVIRONMENT)
 os.environ.pop("MPLBACKEND", None)
 
 HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "test" / "_build" / "html"))
-collect_ignore = ["code/descent/d2l.py"]  # importing it gives the module of another file
+collect_ignore = ["code/descent/book/d2l.py"]  # importing it gives the module of another file
 
 
 @cache

@@ -27,7 +27,7 @@ from descent import (
     theory,
     train,
 )
-from descent.claims import judge
+from descent.book.claims import judge
 from rule_cases import RULES
 
 NAN, INF = float("nan"), float("inf")
@@ -81,7 +81,14 @@ CASES = {
     "flag": (lambda: RMSprop(centered=1), "centered", "True or False", "1"),
     "flag in words": (lambda: Adam(eps_inside_root="no"), "eps_inside_root", "True or", "'no'"),
     "replaced": (lambda: replace(SGD(), lr=-3.0), "lr", "[0, inf)", "-3.0"),
+    "whole number beyond floats": (lambda: SGD(lr=10**400), "lr", "[0, inf)", "1000"),
     # One step.
+    "a matrix": (
+        lambda: SGD().init(np.ones((1, 1)).view(np.matrix)),
+        "x",
+        "floating-point array",
+        "matrix",
+    ),
     "integer parameters": (lambda: SGD().init(np.array([1, 2])), "x", "floating-point", "int64"),
     "a list for x": (lambda: SGD().init([1.0, 2.0]), "x", "floating-point array", "list"),
     "no parameters": (lambda: SGD().init(np.ones((0, 2))), "x", "at least one element", "(0, 2)"),
@@ -161,6 +168,9 @@ CASES = {
     "angle": (lambda: rotated_quadratic((1, 2), INF), "angle", "(-inf, inf)", "inf"),
     "points": (lambda: ravine.value(np.ones(3)), "points", "(..., 2)", "(3,)"),
     "points for a gradient": (lambda: ravine.grad(np.ones((2, 1))), "points", "(..., 2)", "(2, 1)"),
+    "points in words": (lambda: ravine.value(["a", "b"]), "points", "numbers", "['a', 'b']"),
+    "ragged points": (lambda: ravine.value([[1, 2], [3]]), "points", "numbers", "[3]"),
+    "complex points": (lambda: ravine.value([1j, 0]), "points", "numbers", "1j"),
     "curvature 0": (lambda: theory.lr_limit(0.0), "curvature", "(0, inf)", "0.0"),
     "beta of 1": (lambda: theory.window(1.0), "beta", "[0, 1)", "1.0"),
     "half-life of 0": (lambda: theory.half_life(0.0), "beta", "(0, 1)", "0.0"),

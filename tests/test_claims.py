@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from descent import claims
-from descent.claims import (
+from descent.book import claims
+from descent.book.claims import (
     MIME_TYPE,
     Verdict,
     check,

@@ -1,4 +1,4 @@
-"""`from descent import d2l`: the real module, usable, and nothing left behind."""
+"""`from descent.book import d2l`: the real module, usable, and nothing left behind."""
 
 import subprocess
 import sys
@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from descent import LinearRegression, d2l, data
+from descent import LinearRegression, data
+from descent.book import d2l
 
 LINES = {
     "A1": (0.4, 0.0, "epoch 20, x1: -0.943467, x2: -0.000073\n"),
@@ -52,7 +53,7 @@ def test_it_is_the_real_module_and_a_second_import_gives_the_same() -> None:
     import d2l as package
     import d2l.torch as real
 
-    import descent.d2l as again
+    import descent.book.d2l as again
 
     assert d2l is real is again
     assert package.__version__ == "0.17.0"
@@ -336,12 +337,12 @@ def test_working_torchvision_is_left_alone(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_fresh_import_draws_no_warning_and_prints_nothing() -> None:
-    assert run_python("from descent import d2l; d2l.set_figsize()") == ""
+    assert run_python("from descent.book import d2l; d2l.set_figsize()") == ""
 
 
 def test_descent_loads_neither_d2l_nor_torch_nor_matplotlib() -> None:
     loaded = run_python(
-        "import sys, descent, descent.claims\n"
+        "import sys, descent, descent.book.claims\n"
         "print({'d2l', 'torch', 'matplotlib', 'IPython', 'pooch', 'requests'} & set(sys.modules))"
     )
     assert loaded == "set()\n"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ASSETS = ROOT / "_assets"
 KINDS = ["ravine", "phase", "average", "moments", "race", "fairness"]
-RULES = [name for name in rules.__all__ if name != "Rule"]
+RULES = [name for name in rules.__all__ if name not in {"Rule", "hyper"}]
 FIGURE = """<p><a id="plain" href="#words">down</a>
 <a id="link" href="#fig-ravine" data-explorer="ravine?rule=Momentum&amp;lr=0.6&amp;momentum=0.5">
 0.6</a></p>

@@ -431,7 +431,7 @@ def test_a_refused_group_is_not_kept() -> None:
     ("saver", "message"),
     [
         (SGD(), "must be that of Adam, got a group without beta1, beta2, eps, eps_inside_root"),
-        (rules.AMSGrad(), "must be that of Adam, got a group without eps_inside_root"),
+        (rules.AdaMax(), "must be that of Adam, got a group without eps_inside_root"),
     ],
 )
 def test_the_state_of_another_rule_is_refused(saver: Rule, message: str) -> None:

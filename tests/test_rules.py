@@ -1,13 +1,32 @@
 """Every rule against an independent implementation: torch.optim, or its paper's algorithm."""
 
-from dataclasses import FrozenInstanceError, fields, replace
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from descent import rules
-from descent.rules import SGD, AdaGrad, Adam, Lion, Momentum, NAdam, Nesterov, RMSprop, Rule
+from descent import minimize, ravine, rules, sparse_features, sweep, train
+from descent.book.display import formula_lines
+from descent.optim import RuleOptimizer
+from descent.plots import STYLES, style_of
+from descent.rules import (
+    SGD,
+    AdaGrad,
+    Adam,
+    Hyper,
+    Lion,
+    Momentum,
+    NAdam,
+    Nesterov,
+    RMSprop,
+    Rule,
+    hyper,
+)
 from rule_cases import CASES, RULES, Case, hyper_parameters
 
 STEPS = 1000
@@ -324,12 +343,214 @@ def test_nadam_leads_adam() -> None:
 
 def test_the_base_is_no_rule() -> None:
     x = np.ones(1)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(AttributeError):
         Rule().init(x)
     with pytest.raises(NotImplementedError):
-        Rule().update(x, x, None)
+        Rule()._step(x, x, None)
 
 
 def test_replace_checks_again() -> None:
     with pytest.raises(ValueError, match="lr must be in"):
         replace(SGD(), lr=-1.0)
+
+
+def test_dampening_is_ignored_without_momentum() -> None:
+    # torch.optim.SGD makes no velocity then.
+    problem = Quadratic(np.random.default_rng(7), (3,))
+    h = {"lr": 0.1, "momentum": 0.0, "dampening": 0.5}
+    (theirs,) = torch_paths(torch.optim.SGD, [problem], [h])
+    assert_same_path(our_path(Momentum(**h), problem), theirs)
+    columns = Momentum(lr=0.1, momentum=np.array([[0.0], [0.9]]), dampening=0.5)
+    both = Quadratic(np.random.default_rng(7), (2, 3))
+    both.start, both.curvature = np.stack([problem.start] * 2), np.stack([problem.curvature] * 2)
+    both.noise = np.stack([problem.noise] * 2, axis=1)
+    assert np.array_equal(our_path(columns, both)[:, 0], our_path(Momentum(**h), problem))
+
+
+@every_rule
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.array, Fraction])
+def test_the_kind_of_a_number_changes_nothing(kind: type[Rule], number) -> None:
+    h = {f.name: number(f.default) for f in fields(kind) if not isinstance(f.default, bool)}
+    x = np.ones(3, np.float32)
+    rule, plain = kind(**h), kind(**{name: float(value) for name, value in h.items()})
+    assert rule == plain and repr(rule) == repr(plain)
+    moved, state = rule.step(x, x, rule.init(x))
+    assert {a.dtype for a in (moved, *state) if isinstance(a, np.ndarray)} <= {x.dtype}
+    assert (moved == plain.step(x, x, plain.init(x))[0]).all()
+
+
+@every_rule
+def test_an_infinite_parameter_spoils_no_state(kind: type[Rule]) -> None:
+    x = np.array([np.inf, -np.inf, 1.0])
+    for value in (kind().init(x), kind().init(torch.from_numpy(x))):
+        for field in value:
+            assert field is None or not np.isnan(np.asarray(field)).any()
+
+
+@pytest.mark.parametrize("kind", [rules.AMSGrad, rules.AdaMax])
+def test_the_larger_of_two_is_one_of_them(kind: type[Rule]) -> None:
+    rng = np.random.default_rng(8)
+    for size in (1e-3, 1e3, 1e30):
+        x = np.zeros(1000)
+        state = kind().init(x)
+        first, second = size * rng.normal(size=(2, 1000))
+        rule = kind(beta1=0.0, beta2=0.5, eps=0.0)
+        _, state = rule.step(x, first, state)
+        _, after = rule.step(x, second, state)
+        new = {"square": 0.25 * first**2 + 0.5 * second**2, "decayed": 0.5 * state.largest}
+        if kind is rules.AMSGrad:
+            expected = np.maximum(state.largest, new["square"])
+            np.testing.assert_allclose(after.largest, expected, rtol=1e-15)
+        else:
+            assert (after.largest == np.maximum(new["decayed"], np.abs(second))).all()
+
+
+def test_an_infinite_gradient_makes_the_largest_infinite_and_no_nan() -> None:
+    x = np.zeros(1)
+    for kind in (rules.AMSGrad, rules.AdaMax):
+        with np.errstate(invalid="ignore"):
+            _, state = kind().step(x, np.array([np.inf]), kind().init(x))
+        assert state.largest == np.inf
+    moved, _ = Lion(lr=0.5).step(x, np.array([-np.inf]), Lion().init(x))
+    assert moved == 0.5
+
+
+def test_a_steady_gradient_never_makes_a_negative_variance() -> None:
+    rng = np.random.default_rng(9)
+    g = rng.normal(size=2000)
+    for convert in (np.asarray, torch.from_numpy):
+        x = convert(np.zeros(2000))
+        rule = RMSprop(lr=1e-3, alpha=0.5, centered=True)
+        state = rule.init(x)
+        for _ in range(100):
+            x, state = rule.step(x, convert(g), state)
+            assert np.isfinite(np.asarray(x)).all()
+
+
+@every_rule
+def test_a_state_must_have_the_very_shape_of_x(kind: type[Rule]) -> None:
+    x = np.ones((2, 3))
+    row = kind().init(np.ones((1, 3)))
+    if any(isinstance(value, np.ndarray) for value in row):
+        with pytest.raises(ValueError, match=r"^state must have the shape of x, \(2, 3\), got \(1"):
+            kind().step(x, x, row)
+
+
+@every_rule
+def test_an_array_of_no_dimensions_stays_one(kind: type[Rule]) -> None:
+    x = np.array(2.0)
+    moved, state = kind().step(x, x, kind().init(x))
+    assert isinstance(moved, np.ndarray) and moved.shape == ()
+    again, _ = kind().step(moved, moved, state)
+    assert isinstance(again, np.ndarray) and not np.isnan(again)
+
+
+@every_rule
+def test_no_graph_is_kept(kind: type[Rule]) -> None:
+    x = torch.ones(3, requires_grad=True)
+    moved, state = kind().step(x, 2 * x, kind().init(x))
+    kept = [moved, *(value for value in state if isinstance(value, torch.Tensor))]
+    assert not any(value.requires_grad for value in kept)
+
+
+@every_rule
+def test_the_order_of_bytes_does_not_matter(kind: type[Rule]) -> None:
+    x, swapped = np.array([1.0, -2.0]), np.array([1.0, -2.0], ">f8")
+    h = {"lr": np.array([0.1, 0.2], ">f8")}
+    there, _ = kind(**h).step(swapped, swapped, kind(**h).init(swapped))
+    here, _ = kind(lr=np.array([0.1, 0.2])).step(x, x, kind().init(x))
+    assert (there == here).all()
+
+
+@every_rule
+def test_rules_are_equal_where_all_their_numbers_are(kind: type[Rule]) -> None:
+    a, b, c = (kind(lr=np.array([[0.1], [v]])) for v in (0.2, 0.2, 0.3))
+    assert a == b and hash(a) == hash(b) and a != c and len({a, b, c}) == 2
+    assert kind(lr=torch.tensor([[0.1]])) == kind(lr=np.array([[torch.tensor(0.1).item()]]))
+    assert a != kind(lr=0.1) and a != kind(lr=np.array([0.1, 0.2]))
+    assert kind(lr=0.3) == kind(lr=0.3) != kind(lr=0.4)
+    assert kind() != "a rule" and Adam() != rules.AdamW(weight_decay=0.0)
+    for again in (copy.copy(a), copy.deepcopy(a), pickle.loads(pickle.dumps(a))):
+        assert again == a
+
+
+class DriftState(NamedTuple):
+    mean: np.ndarray
+    t: int = 0
+
+
+@dataclass(frozen=True)
+class Drift(Rule):
+    """A rule of a user's own, with a hyper-parameter that no rule of the package has."""
+
+    State = DriftState
+    lr: Hyper = hyper(0.1)
+    gamma: Hyper = hyper(0.5, "[0, 2]")
+    free: float = -1.0
+    turned: bool = False
+
+    def formula(self, x, grad, state):
+        #: m_t = \gamma m_{t-1} + g_t
+        mean = self.gamma * state.mean + grad
+        if self.turned:
+            mean = -mean
+        return x - self.lr * mean, DriftState(mean, state.t + 1)
+
+
+def test_a_rule_of_ones_own_does_what_the_packages_rules_do() -> None:
+    same = Momentum(lr=0.05, momentum=0.5)
+    own = Drift(lr=0.05)
+    here, there = (minimize(r, ravine, (-5.0, -2.0), 30).points for r in (own, same))
+    assert (here == there).all()
+    lr, gamma = sweep([0.05, 0.1], [0.5, 0.2, 0.0])
+    assert minimize(Drift(lr=lr, gamma=gamma), ravine, (-5.0, -2.0), 3).points.shape == (4, 2, 3, 2)
+    data = sparse_features(rows=50, columns=3)
+    a = train(Drift(lr=sweep([0.01, 0.02], trailing=2)), data, seeds=range(3))
+    b = train(Momentum(lr=sweep([0.01, 0.02], trailing=2), momentum=0.5), data, seeds=range(3))
+    assert (a.losses == b.losses).all()
+    p = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    optimizer = RuleOptimizer([p], own)
+    (p**2).sum().backward()
+    optimizer.step()
+    assert p.tolist() == [0.9, -1.8]
+    assert optimizer.param_groups[0]["gamma"] == 0.5
+    assert style_of(own) == style_of(Drift) and style_of(own).label == "Drift"
+    assert style_of(own).marker not in {style.marker for style in STYLES.values()}
+    assert formula_lines(Drift) == [
+        (r"m_t = \gamma m_{t-1} + g_t", "mean = self.gamma * state.mean + grad")
+    ]
+    assert own == Drift(lr=0.05) and own != replace(own, turned=True)
+
+
+@pytest.mark.parametrize(
+    ("h", "message"),
+    [
+        ({"gamma": 2.5}, r"gamma must be in \[0, 2\], got 2.5"),
+        ({"free": float("nan")}, r"free must be in \(-inf, inf\), got nan"),
+        ({"free": "1"}, "free must be a real number"),
+        ({"turned": 1}, "turned must be True or False, got 1"),
+    ],
+)
+def test_a_rule_of_ones_own_refuses_as_they_do(h, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Drift(**h)
+
+
+def test_a_rule_of_ones_own_may_compare_as_it_likes() -> None:
+    @dataclass(frozen=True)
+    class Alike(SGD):
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return 1
+
+    assert Alike() == SGD(lr=3.0) and hash(Alike()) == 1
+
+
+def test_a_class_that_no_library_has_is_refused() -> None:
+    class Odd:
+        dtype, shape = "float64", (1,)
+
+    with pytest.raises(ValueError, match="x must be an array, got Odd"):
+        Momentum().init(Odd())

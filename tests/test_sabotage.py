@@ -13,7 +13,7 @@ from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import sabotage
-from descent.claims import collect, read_claims
+from descent.book.claims import collect, read_claims
 from sabotage import BREAKAGES, ELSEWHERE, broken_copy, outcomes, sliced
 
 REPORT = json.loads(sabotage.REPORT.read_text("utf-8"))
@@ -30,10 +30,9 @@ def test_a_breakage_breaks_a_copy_that_still_parses(name: str, tmp_path: Path) -
     breakage = BREAKAGES[name]
     broken_copy(breakage, tmp_path)
     changed = 0
-    for path in [*(tmp_path / "descent").glob("*.py"), *(tmp_path / "chapters").glob("*.json")]:
-        folder = "code/descent" if path.suffix == ".py" else "chapters"
-        text = path.read_text("utf-8")
-        changed += text != (ROOT / folder / path.name).read_text("utf-8")
+    for path in [*(tmp_path / "descent").rglob("*.py"), *(tmp_path / "chapters").glob("*.json")]:
+        text, folder = path.read_text("utf-8"), ROOT / "code" if path.suffix == ".py" else ROOT
+        changed += text != (folder / path.relative_to(tmp_path)).read_text("utf-8")
         if path.suffix == ".py":
             compile(text, path.name, "exec")
         else:
@@ -51,7 +50,7 @@ def test_a_breakage_that_fits_no_more_is_told(tmp_path: Path) -> None:
 
 SETUP = """
 from descent import Momentum, ravine, minimize
-from descent.claims import judge
+from descent.book.claims import judge
 unused = 1
 """
 RUNS = """

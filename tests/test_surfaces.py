@@ -1,6 +1,7 @@
 """Test functions: gradients by two other ways, minima, curvatures."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -147,3 +148,30 @@ def test_without_a_minimum_there_is_none() -> None:
 
 def test_surfaces_are_named_after_themselves() -> None:
     assert all(name == surface.name for name, surface in SURFACES.items())
+
+
+@every_surface
+def test_torchs_tensors_stay_tensors_of_their_dtype(surface: Surface) -> None:
+    points = some_points(surface, 12).reshape(3, 4, 2)
+    for dtype, tolerance in ((torch.float64, 1e-14), (torch.float32, 1e-3)):
+        tensor = torch.tensor(points, dtype=dtype, requires_grad=True)
+        value, grad = surface.value(tensor), surface.grad(tensor)
+        assert value.dtype == grad.dtype == dtype
+        np.testing.assert_allclose(value.detach(), surface.value(points), tolerance, tolerance)
+        np.testing.assert_allclose(grad.detach(), surface.grad(points), tolerance, tolerance)
+        value.sum().backward()
+        np.testing.assert_allclose(tensor.grad, grad.detach(), 1e3 * tolerance, 1e3 * tolerance)
+
+
+@every_surface
+def test_lists_and_whole_numbers_are_points_too(surface: Surface) -> None:
+    for given in ([1, 2], (1.0, 2.0), np.array([1, 2]), np.array([1, 2], ">f8")):
+        assert surface.value(given) == surface.value(np.array([1.0, 2.0]))
+        assert (surface.grad(given) == surface.grad(np.array([1.0, 2.0]))).all()
+
+
+@every_surface
+def test_a_surface_can_be_pickled(surface: Surface) -> None:
+    points = some_points(surface, 3)
+    again = pickle.loads(pickle.dumps(surface))
+    assert (again.grad(points) == surface.grad(points)).all()

@@ -5,15 +5,14 @@
     data ─────┼─> training (train) ──────┼─> plots ─> chapters
     theory ───┴──────────────────────────┘
 
-Importing this package loads neither torch nor matplotlib: `descent.optim`, `descent.d2l` and
-`descent.plots` do that.
+Importing this package loads neither torch nor matplotlib: `descent.optim` and `descent.plots` do
+that. What only the pages of the book need is `descent.book`.
 """
 
 from descent import data, rules, surfaces, theory, training, trajectory
 from descent.data import *  # noqa: F403
 from descent.rules import *  # noqa: F403
 from descent.surfaces import *  # noqa: F403
-from descent.theory import *  # noqa: F403
 from descent.training import *  # noqa: F403
 from descent.trajectory import *  # noqa: F403
 
@@ -22,7 +21,7 @@ __all__ = [
     *data.__all__,
     *rules.__all__,
     *surfaces.__all__,
-    *theory.__all__,
+    "theory",
     *training.__all__,
     *trajectory.__all__,
 ]

@@ -4,36 +4,59 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
+import numpy as np
+
 # A NumPy array, a torch tensor, or anything else that has their arithmetic. No narrower type holds
-# for all of them, and the rules need no more than +, -, *, /, ** and comparison.
+# for all of them.
 Array: TypeAlias = Any
 
 
-def check_interval(name: str, value: Any, interval: str) -> None:
+def is_floating(value: Any) -> bool:
+    """Whether a value is an array of real floating-point numbers, in either order of bytes.
+
+    Not one of NumPy's old matrices, whose product is another.
+    """
+    dtype = getattr(value, "dtype", None)
+    real = "float" in str(dtype) or getattr(dtype, "kind", "") == "f"
+    return real and not isinstance(value, np.matrix)
+
+
+def check_interval(name: str, value: Any, interval: str) -> Any:
     """Refuse a hyper-parameter outside `interval`, written as in mathematics: "[0, 1)".
 
     `value` is a real number or a floating-point array of them; NaN lies in no interval, and
-    infinity in none whose end is open.
+    infinity in none whose end is open. A number, also NumPy's array of one, comes back as Python's
+    own float, an array as it is.
     """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number and "float" not in str(getattr(value, "dtype", "")):
+    given = value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            value = float(value)
+        except OverflowError:  # a whole number that no float can hold
+            raise ValueError(f"{name} must be in {interval}, got {given!r}") from None
+    elif not is_floating(value):
         raise ValueError(
-            f"{name} must be a real number or a floating-point array in {interval}, got {value!r}"
+            f"{name} must be a real number or a floating-point array in {interval}, got {given!r}"
         )
     if 0 in getattr(value, "shape", ()):
-        raise ValueError(f"{name} must have at least one element, got {value!r}")
+        raise ValueError(f"{name} must have at least one element, got {given!r}")
     low, high = (float(end) for end in interval[1:-1].split(","))
     inside = (value >= low if interval[0] == "[" else value > low) & (
         value <= high if interval[-1] == "]" else value < high
     )
     if not (inside.all() if hasattr(inside, "all") else inside):
-        raise ValueError(f"{name} must be in {interval}, got {value!r}")
+        raise ValueError(f"{name} must be in {interval}, got {given!r}")
+    return value
 
 
-def check_count(name: str, value: Any, low: int) -> None:
-    """Refuse anything but an integer of at least `low`."""
+def check_count(name: str, value: Any, low: int) -> int:
+    """Refuse anything but an integer of at least `low`; return it as Python's own, which has no
+    largest."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
         raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
+    return int(value)
 
 
 def check_one_of(name: str, value: Any, allowed: Iterable[str]) -> None:
@@ -51,7 +74,7 @@ def check_callable(name: str, value: Any, what: str) -> None:
 
 def check_floating(name: str, value: Any) -> None:
     """Refuse what is not a floating-point array with at least one element."""
-    if "float" not in str(getattr(value, "dtype", "")):
+    if not is_floating(value):
         kind = getattr(value, "dtype", type(value).__name__)
         raise ValueError(f"{name} must be a floating-point array, got {kind}: {value!r}")
     if 0 in value.shape:

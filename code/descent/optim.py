@@ -118,7 +118,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             (rule, p, p.grad)
             for rule, group in zip(rules, self.param_groups, strict=True)
             for p in group["params"]
-            if p.grad is not None
+            if p.grad is not None and p.numel() > 0
         ]
         for _, p, grad in ready:
             if grad.layout != torch.strided:
@@ -133,7 +133,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
 def _step(rule: Rule, p: torch.Tensor, grad: torch.Tensor, saved: dict[str, Any]) -> dict[str, Any]:
     """Write one step into `p` and its state, piece by piece, and return the state."""
-    state = rule.State(**saved) if saved else rule.start(p)
+    state = rule.State(**saved) if saved else rule.init(p)
     arrays = [i for i, v in enumerate(state) if isinstance(v, torch.Tensor) and v.shape == p.shape]
     whole = [p, grad, *(state[i] for i in arrays)]
     size = CHUNK * torch.get_num_threads()
@@ -145,7 +145,7 @@ def _step(rule: Rule, p: torch.Tensor, grad: torch.Tensor, saved: dict[str, Any]
         before = list(state)
         for i, part in zip(arrays, parts, strict=True):
             before[i] = part
-        moved, after = rule.update(x, g, rule.State(*before))
+        moved, after = rule._step(x, g, rule.State(*before))
         x.copy_(moved)
         for i, part in zip(arrays, parts, strict=True):
             part.copy_(after[i])

@@ -141,11 +141,16 @@ def figure(
 
 
 def style_of(rule: Rule | type[Rule] | str) -> Style:
-    """The look of a rule, an instance, a class or a name of `descent.rules`."""
+    """The look of a rule, an instance, a class or a name of `descent.rules`.
+
+    A rule of one's own looks like none of them, until `STYLES` has a look for the name of its
+    class. Raises ValueError for what is no rule.
+    """
     name = rule if isinstance(rule, str) else getattr(rule, "__name__", type(rule).__name__)
-    if name not in STYLES:
+    own = isinstance(rule, Rule) or (isinstance(rule, type) and issubclass(rule, Rule))
+    if name not in STYLES and not own:
         raise ValueError(f"rule must be one of {', '.join(STYLES)}; got {rule!r}")
-    return STYLES[name]
+    return STYLES.get(name, Style(INK, "<", name))
 
 
 def _ink(colour: Any) -> str:

@@ -5,11 +5,11 @@ A rule is a frozen dataclass that holds its hyper-parameters. It knows no object
     state = rule.init(x)
     x, state = rule.step(x, grad, state)
 
-`init` and `step` are pure. `step` checks its arguments and calls `update`, which applies the weight
-decay and then the `formula`: +, -, *, /, ** and comparison alone, so NumPy arrays and torch tensors
-pass through the same lines. Hyper-parameters may be arrays that broadcast against x: a whole sweep
-is then one call. A line that begins with ``#:`` gives the mathematics of the statement below it;
-together these statements are the rule with every option off, and the pages show them.
+`init` and `step` are pure. `step` checks its arguments, applies the weight decay and then the
+`formula`, which is arithmetic alone, so NumPy arrays and torch tensors pass through the same lines.
+Hyper-parameters may be arrays that broadcast against x: a whole sweep is then one call. A line that
+begins with ``#:`` gives the mathematics of the statement below it; together these statements are
+the rule with every option off, and the pages show them.
 
 Names, defaults and numbers are torch.optim's. So the learning rate multiplies the finished step
 (``v = momentum * v + grad; x = x - lr * v``), not the gradient on its way into the velocity: the
@@ -18,13 +18,26 @@ in Adadelta, whose paper has it under both roots; `eps_inside_root` gives the ot
 which some textbooks print.
 
 Symbols: x parameters, g gradient, t the number of the step from 1, λ_w the weight decay. All arrays
-have the shape of x.
+have the shape of x. Units, with [x] those of a parameter and [f] those of the objective: g has
+[f]/[x], so the η of a rule that multiplies the gradient by it has [x]²/[f], and that of a rule that
+divides the gradient by its size has [x].
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
+import numpy as np
+
+from descent._arrays import maximum, sign, zeros_like
 from descent._checks import Array, check_floating, check_interval
+
+if TYPE_CHECKING:
+    import torch
+
+    Hyper: TypeAlias = float | np.ndarray[Any, Any] | torch.Tensor
+else:
+    Hyper = float | np.ndarray
 
 __all__ = [
     "SGD",
@@ -40,33 +53,28 @@ __all__ = [
     "Nesterov",
     "RMSprop",
     "Rule",
+    "hyper",
 ]
 
-# What each hyper-parameter may be, whatever the rule.
-INTERVALS = {
-    "lr": "[0, inf)",
-    "momentum": "[0, 1)",
-    "dampening": "[0, 1]",
-    "alpha": "[0, 1)",
-    "rho": "[0, 1)",
-    "beta1": "[0, 1)",
-    "beta2": "[0, 1)",
-    "eps": "[0, inf)",
-    "weight_decay": "[0, inf)",
-    "lr_decay": "[0, inf)",
-    "momentum_decay": "[0, inf)",
-    "initial_accumulator_value": "[0, inf)",
-}
+X = TypeVar("X")
+S = TypeVar("S", bound=Iterable[Any])
+
+
+def hyper(default: float, interval: str = "[0, inf)") -> Any:
+    """A field of a rule for a hyper-parameter, with what it may be, as in mathematics: "[0, 1)"."""
+    return field(default=default, metadata={"interval": interval})
 
 
 def _is_zero(value: Any) -> bool:
     """Whether a hyper-parameter is the plain number 0, so that its term can be left out."""
-    return isinstance(value, (int, float)) and value == 0
+    return isinstance(value, float) and value == 0
 
 
-def _larger(a: Array, b: Array) -> Array:
-    """Elementwise maximum, in arithmetic that every array library has."""
-    return a + (b - a) * (b > a)
+def _kept(value: Any) -> Any:
+    """A result to keep: without the graph that made it (torch), and no scalar (NumPy)."""
+    if hasattr(value, "detach"):
+        return value.detach()
+    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 def _check_broadcast(name: str, value: Any, x: Array) -> None:
@@ -79,18 +87,66 @@ def _check_broadcast(name: str, value: Any, x: Array) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """What all rules share: checks, and `step` as the checked form of `update`."""
+    """What all rules share: checks, a state that starts at zero, and a step.
+
+    A rule of one's own is a frozen dataclass too. It names its `State`, a NamedTuple, whose arrays
+    start at zero and whose other fields have defaults; it has a field for each hyper-parameter,
+    with its interval; and it writes the `formula`:
+
+    >>> class SignState(NamedTuple):
+    ...     mean: Array
+    ...     t: int = 0
+    >>> @dataclass(frozen=True)
+    ... class Sign(Rule):
+    ...     State = SignState
+    ...     lr: Hyper = hyper(0.1)
+    ...     decay: Hyper = hyper(0.9, "[0, 1)")
+    ...
+    ...     def formula(self, x, grad, state):
+    ...         mean = self.decay * state.mean + grad
+    ...         return x - self.lr * mean / abs(mean), SignState(mean, state.t + 1)
+    >>> rule, x = Sign(lr=0.5), np.array([1.0, -2.0])
+    >>> rule.step(x, 2 * x, rule.init(x))[0]
+    array([ 0.5, -1.5])
+
+    Rules are equal where their class and all their hyper-parameters are, element by element.
+    """
 
     State: ClassVar[Any]
 
+    def __init_subclass__(cls) -> None:
+        """Give every rule this comparison, where `dataclass` would write one that fails on arrays.
+
+        It leaves alone what a class has of its own.
+        """
+        cls.__eq__ = cls.__dict__.get("__eq__", Rule.__eq__)  # type: ignore[method-assign]
+        cls.__hash__ = cls.__dict__.get("__hash__", Rule.__hash__)  # type: ignore[method-assign]
+
     def __post_init__(self) -> None:
-        """Refuse bad hyper-parameters before anything runs (ValueError)."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in INTERVALS:
-                check_interval(field.name, value, INTERVALS[field.name])
+        """Refuse bad hyper-parameters before anything runs (ValueError).
+
+        Numbers are kept as Python's own: one of NumPy's would turn float32 into float64.
+        """
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not isinstance(one.default, bool):
+                interval = one.metadata.get("interval", "(-inf, inf)")
+                object.__setattr__(self, one.name, check_interval(one.name, value, interval))
             elif not isinstance(value, bool):
-                raise ValueError(f"{field.name} must be True or False, got {value!r}")
+                raise ValueError(f"{one.name} must be True or False, got {value!r}")
+
+    def _key(self) -> tuple[Any, ...]:
+        values = (getattr(self, one.name) for one in fields(self))
+        return (
+            type(self),
+            *((*v.shape, *v.reshape(-1).tolist()) if hasattr(v, "shape") else v for v in values),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rule) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def init(self, x: Array) -> Any:
         """State before the first step, for floating-point parameters x of any shape.
@@ -98,33 +154,36 @@ class Rule:
         Raises ValueError when a hyper-parameter does not broadcast to the shape of x.
         """
         check_floating("x", x)
-        for field in fields(self):
-            _check_broadcast(field.name, getattr(self, field.name), x)
-        return self.start(x)
+        for one in fields(self):
+            _check_broadcast(one.name, getattr(self, one.name), x)
+        arrays = [name for name in self.State._fields if name not in self.State._field_defaults]
+        return self.State(**{name: zeros_like(x) for name in arrays})
 
-    def step(self, x: Array, grad: Array, state: Any) -> tuple[Array, Any]:
+    def step(self, x: X, grad: X, state: S) -> tuple[X, S]:
         """One step from x, where the gradient is `grad`: the new x and the new state.
+
+        x: floating-point parameters of any shape. grad: of the same shape. state: from `init` or
+        the step before. What is returned is no part of a graph of torch's.
 
         Raises ValueError when the gradient's shape is not that of x, or the state is another rule's
         or that of other parameters.
         """
         check_floating("x", x)
         check_floating("grad", grad)
-        if tuple(grad.shape) != tuple(x.shape):
-            raise ValueError(
-                f"grad must have the shape of x, {tuple(x.shape)}, got {tuple(grad.shape)}"
-            )
+        shape = tuple(x.shape)  # type: ignore[attr-defined]
+        if tuple(grad.shape) != shape:  # type: ignore[attr-defined]
+            raise ValueError(f"grad must have the shape of x, {shape}, got {tuple(grad.shape)}")  # type: ignore[attr-defined]
         if not isinstance(state, self.State):
             raise ValueError(f"state must be a {self.State.__name__}, got {type(state).__name__}")
-        for value in state:
-            _check_broadcast("state", value, x)
-        return self.update(x, grad, state)
+        for value, kind in zip(state, self.State.__annotations__.values(), strict=True):
+            if kind is Hyper:
+                _check_broadcast("state", value, x)
+            elif tuple(getattr(value, "shape", shape)) != shape:
+                raise ValueError(f"state must have the shape of x, {shape}, got {value.shape}")
+        moved, after = self._step(x, grad, state)
+        return _kept(moved), self.State(*map(_kept, after))
 
-    def start(self, x: Array) -> Any:
-        """`init` without its checks."""
-        raise NotImplementedError
-
-    def update(self, x: Array, grad: Array, state: Any) -> tuple[Array, Any]:
+    def _step(self, x: Array, grad: Array, state: Any) -> tuple[Array, Any]:
         """`step` without its checks: the weight decay, then the formula."""
         return self.formula(*self.decayed(x, grad), state)
 
@@ -148,8 +207,11 @@ class SGD(Rule):
 
     .. math:: x_t = x_{t-1} - \eta g_t
 
-    Source: Robbins and Monro (1951), equation (6), for noisy gradients. ``weight_decay`` λ_w adds
-    λ_w x to g.
+    Source: Robbins and Monro (1951), equation (6), for noisy gradients.
+
+    Attributes:
+        lr: η, in [x]²/[f].
+        weight_decay: λ_w, in [f]/[x]².
 
     >>> import numpy as np
     >>> rule, x = SGD(lr=0.5), np.array([1.0, -2.0])
@@ -158,11 +220,8 @@ class SGD(Rule):
     """
 
     State: ClassVar[type] = SGDState
-    lr: Any = 1e-3
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> SGDState:
-        return SGDState()
+    lr: Hyper = hyper(1e-3)
+    weight_decay: Hyper = hyper(0.0)
 
     def formula(self, x: Array, grad: Array, state: SGDState) -> tuple[Array, SGDState]:
         #: x_t = x_{t-1} - \eta\, g_t
@@ -174,7 +233,7 @@ class MomentumState(NamedTuple):
     """Velocity, and how many steps have been taken."""
 
     velocity: Array
-    t: int
+    t: int = 0
 
 
 @dataclass(frozen=True)
@@ -186,20 +245,24 @@ class Momentum(Rule):
     with v_1 = g_1 whatever the dampening d, as in torch.optim.SGD.
     Source: Polyak (1964), equation (9), in the form of torch.optim. See the module's note on where
     η stands.
+
+    Attributes:
+        lr: η, in [x]²/[f].
+        momentum: β, the share of the velocity that a step keeps.
+        dampening: d, the share of g that the velocity leaves out; without momentum, of no effect.
+        weight_decay: λ_w, in [f]/[x]².
     """
 
     State: ClassVar[type] = MomentumState
-    lr: Any = 1e-3
-    momentum: Any = 0.9
-    dampening: Any = 0.0
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> MomentumState:
-        return MomentumState(velocity=0 * x, t=0)
+    lr: Hyper = hyper(1e-3)
+    momentum: Hyper = hyper(0.9, "[0, 1)")
+    dampening: Hyper = hyper(0.0, "[0, 1]")
+    weight_decay: Hyper = hyper(0.0)
 
     def formula(self, x: Array, grad: Array, state: MomentumState) -> tuple[Array, MomentumState]:
-        if state.t > 0 and not _is_zero(self.dampening):
-            grad = (1 - self.dampening) * grad
+        if not _is_zero(self.dampening):
+            # Not in the first step, nor without momentum: as torch.optim has it.
+            grad = (1 - self.dampening * (state.t > 0) * (self.momentum != 0)) * grad
         #: v_t = \beta v_{t-1} + g_t
         velocity = self.momentum * state.velocity + grad
         #: x_t = x_{t-1} - \eta v_t
@@ -222,15 +285,17 @@ class Nesterov(Rule):
     Here x is the point where the gradient is taken: the look-ahead point
     :math:`\theta - \eta \beta v` of the form in which the method is usually told.
     Source: Nesterov (1983); this form, Sutskever et al. (2013), equations (3) and (4), shifted.
+
+    Attributes:
+        lr: η, in [x]²/[f].
+        momentum: β, the share of the velocity that a step keeps.
+        weight_decay: λ_w, in [f]/[x]².
     """
 
     State: ClassVar[type] = NesterovState
-    lr: Any = 1e-3
-    momentum: Any = 0.9
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> NesterovState:
-        return NesterovState(velocity=0 * x)
+    lr: Hyper = hyper(1e-3)
+    momentum: Hyper = hyper(0.9, "[0, 1)")
+    weight_decay: Hyper = hyper(0.0)
 
     def formula(self, x: Array, grad: Array, state: NesterovState) -> tuple[Array, NesterovState]:
         #: v_t = \beta v_{t-1} + g_t
@@ -244,7 +309,7 @@ class AdaGradState(NamedTuple):
     """Sum of squared gradients, and how many steps have been taken."""
 
     total: Array
-    t: int
+    t: int = 0
 
 
 @dataclass(frozen=True)
@@ -256,18 +321,27 @@ class AdaGrad(Rule):
         \qquad \eta_t = \frac{\eta}{1 + (t - 1)\,\text{lr\_decay}}
 
     Source: Duchi, Hazan and Singer (2011), figure 1, the diagonal case.
+
+    Attributes:
+        lr: η, in [x].
+        lr_decay: of η, for each step.
+        weight_decay: λ_w, in [f]/[x]².
+        initial_accumulator_value: G_0, in [f]²/[x]².
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        eps_inside_root: whether ε stands under the root instead, in [f]²/[x]².
     """
 
     State: ClassVar[type] = AdaGradState
-    lr: Any = 1e-2
-    lr_decay: Any = 0.0
-    weight_decay: Any = 0.0
-    initial_accumulator_value: Any = 0.0
-    eps: Any = 1e-10
+    lr: Hyper = hyper(1e-2)
+    lr_decay: Hyper = hyper(0.0)
+    weight_decay: Hyper = hyper(0.0)
+    initial_accumulator_value: Hyper = hyper(0.0)
+    eps: Hyper = hyper(1e-10)
     eps_inside_root: bool = False
 
-    def start(self, x: Array) -> AdaGradState:
-        return AdaGradState(total=0 * x + self.initial_accumulator_value, t=0)
+    def init(self, x: Array) -> AdaGradState:
+        state: AdaGradState = super().init(x)
+        return state._replace(total=state.total + self.initial_accumulator_value)
 
     def formula(self, x: Array, grad: Array, state: AdaGradState) -> tuple[Array, AdaGradState]:
         #: G_t = G_{t-1} + g_t^2
@@ -287,8 +361,8 @@ class RMSpropState(NamedTuple):
     """Averages of the squared gradient and (if centred) of the gradient; velocity (if any)."""
 
     square: Array
-    mean: Array | None
-    velocity: Array | None
+    mean: Array = None
+    velocity: Array = None
 
 
 @dataclass(frozen=True)
@@ -298,23 +372,33 @@ class RMSprop(Rule):
     .. math:: s_t = \alpha s_{t-1} + (1 - \alpha) g_t^2, \qquad
         x_t = x_{t-1} - \frac{\eta}{\sqrt{s_t} + \varepsilon} g_t
 
-    ``centered`` subtracts the square of the averaged gradient from s; ``momentum`` averages the
-    steps.
     Source: Tieleman and Hinton (2012), lecture 6e; centred, Graves (2013), equations (38) to (41).
+
+    Attributes:
+        lr: η, in [x].
+        alpha: α, the decay of the average of g².
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        weight_decay: λ_w, in [f]/[x]².
+        momentum: β of the steps' velocity.
+        centered: whether the square of the averaged gradient is subtracted from s.
+        eps_inside_root: whether ε stands under the root instead, in [f]²/[x]².
     """
 
     State: ClassVar[type] = RMSpropState
-    lr: Any = 1e-2
-    alpha: Any = 0.99
-    eps: Any = 1e-8
-    weight_decay: Any = 0.0
-    momentum: Any = 0.0
+    lr: Hyper = hyper(1e-2)
+    alpha: Hyper = hyper(0.99, "[0, 1)")
+    eps: Hyper = hyper(1e-8)
+    weight_decay: Hyper = hyper(0.0)
+    momentum: Hyper = hyper(0.0, "[0, 1)")
     centered: bool = False
     eps_inside_root: bool = False
 
-    def start(self, x: Array) -> RMSpropState:
-        mean = 0 * x if self.centered else None
-        return RMSpropState(0 * x, mean, None if _is_zero(self.momentum) else 0 * x)
+    def init(self, x: Array) -> RMSpropState:
+        state: RMSpropState = super().init(x)
+        return state._replace(
+            mean=zeros_like(x) if self.centered else None,
+            velocity=None if _is_zero(self.momentum) else zeros_like(x),
+        )
 
     def formula(self, x: Array, grad: Array, state: RMSpropState) -> tuple[Array, RMSpropState]:
         mean, velocity = state.mean, state.velocity
@@ -323,7 +407,8 @@ class RMSprop(Rule):
         variance = square
         if self.centered:
             mean = self.alpha * mean + (1 - self.alpha) * grad
-            variance = square - mean**2
+            # Rounding alone can take it below zero.
+            variance = maximum(square - mean**2, zeros_like(square))
         #: \sqrt{s_t} + \varepsilon
         root = square**0.5 + self.eps
         if self.eps_inside_root:
@@ -355,18 +440,20 @@ class Adadelta(Rule):
         \Delta_t = \frac{\sqrt{u_{t-1} + \varepsilon}}{\sqrt{s_t + \varepsilon}} g_t, \quad
         u_t = \alpha u_{t-1} + (1 - \alpha) \Delta_t^2, \quad x_t = x_{t-1} - \eta \Delta_t
 
-    The decay α is called ``rho``, as in torch.optim.
     Source: Zeiler (2012), algorithm 1, where η = 1.
+
+    Attributes:
+        lr: η, without a unit.
+        rho: α, the decay of both averages.
+        eps: ε, whose root stands for the size of the first steps and for that of small gradients.
+        weight_decay: λ_w, in [f]/[x]².
     """
 
     State: ClassVar[type] = AdadeltaState
-    lr: Any = 1.0
-    rho: Any = 0.9
-    eps: Any = 1e-6
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> AdadeltaState:
-        return AdadeltaState(square=0 * x, moved=0 * x)
+    lr: Hyper = hyper(1.0)
+    rho: Hyper = hyper(0.9, "[0, 1)")
+    eps: Hyper = hyper(1e-6)
+    weight_decay: Hyper = hyper(0.0)
 
     def formula(self, x: Array, grad: Array, state: AdadeltaState) -> tuple[Array, AdadeltaState]:
         #: s_t = \alpha s_{t-1} + (1 - \alpha)\, g_t^2
@@ -385,7 +472,7 @@ class AdamState(NamedTuple):
 
     mean: Array
     square: Array
-    t: int
+    t: int = 0
 
 
 @dataclass(frozen=True)
@@ -402,18 +489,23 @@ class Adam(Rule):
     ``weight_decay`` λ_w adds λ_w x to g, so it passes through both averages; `AdamW` keeps it out
     of them.
     Source: Kingma and Ba (2015), algorithm 1.
+
+    Attributes:
+        lr: η, in [x].
+        beta1: β₁, the decay of the average of g.
+        beta2: β₂, the decay of the average of g².
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        weight_decay: λ_w, in [f]/[x]².
+        eps_inside_root: whether ε stands under the root instead, in [f]²/[x]².
     """
 
     State: ClassVar[type] = AdamState
-    lr: Any = 1e-3
-    beta1: Any = 0.9
-    beta2: Any = 0.999
-    eps: Any = 1e-8
-    weight_decay: Any = 0.0
+    lr: Hyper = hyper(1e-3)
+    beta1: Hyper = hyper(0.9, "[0, 1)")
+    beta2: Hyper = hyper(0.999, "[0, 1)")
+    eps: Hyper = hyper(1e-8)
+    weight_decay: Hyper = hyper(0.0)
     eps_inside_root: bool = False
-
-    def start(self, x: Array) -> AdamState:
-        return AdamState(mean=0 * x, square=0 * x, t=0)
 
     def formula(self, x: Array, grad: Array, state: AdamState) -> tuple[Array, AdamState]:
         #: t
@@ -441,7 +533,7 @@ class AMSGradState(NamedTuple):
     mean: Array
     square: Array
     largest: Array
-    t: int
+    t: int = 0
 
 
 @dataclass(frozen=True)
@@ -451,17 +543,23 @@ class AMSGrad(Rule):
     As `Adam`, with :math:`\max_{k \le t} s_k` in place of :math:`s_t` in the step.
     Source: Reddi, Kale and Kumar (2018), algorithm 2, with Adam's bias correction as in
     torch.optim.
+
+    Attributes:
+        lr: η, in [x].
+        beta1: β₁, the decay of the average of g.
+        beta2: β₂, the decay of the average of g².
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        weight_decay: λ_w, in [f]/[x]².
+        eps_inside_root: whether ε stands under the root instead, in [f]²/[x]².
     """
 
     State: ClassVar[type] = AMSGradState
-    lr: Any = 1e-3
-    beta1: Any = 0.9
-    beta2: Any = 0.999
-    eps: Any = 1e-8
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> AMSGradState:
-        return AMSGradState(mean=0 * x, square=0 * x, largest=0 * x, t=0)
+    lr: Hyper = hyper(1e-3)
+    beta1: Hyper = hyper(0.9, "[0, 1)")
+    beta2: Hyper = hyper(0.999, "[0, 1)")
+    eps: Hyper = hyper(1e-8)
+    weight_decay: Hyper = hyper(0.0)
+    eps_inside_root: bool = False
 
     def formula(self, x: Array, grad: Array, state: AMSGradState) -> tuple[Array, AMSGradState]:
         #: t
@@ -471,13 +569,17 @@ class AMSGrad(Rule):
         #: s_t = \beta_2 s_{t-1} + (1 - \beta_2)\, g_t^2
         square = self.beta2 * state.square + (1 - self.beta2) * grad**2
         #: u_t = \max(u_{t-1}, s_t)
-        largest = _larger(state.largest, square)
+        largest = maximum(state.largest, square)
         #: \hat m_t = m_t / (1 - \beta_1^t)
         mean_hat = mean / (1 - self.beta1**t)
         #: \hat u_t = u_t / (1 - \beta_2^t)
         largest_hat = largest / (1 - self.beta2**t)
+        #: \sqrt{\hat u_t} + \varepsilon
+        root = largest_hat**0.5 + self.eps
+        if self.eps_inside_root:
+            root = (largest_hat + self.eps) ** 0.5
         #: x_t = x_{t-1} - \eta\, \hat m_t / (\sqrt{\hat u_t} + \varepsilon)
-        x = x - self.lr * mean_hat / (largest_hat**0.5 + self.eps)
+        x = x - self.lr * mean_hat / root
         return x, AMSGradState(mean, square, largest, t)
 
 
@@ -489,9 +591,17 @@ class AdamW(Adam):
         x_t = (1 - \eta \lambda_w) x_{t-1} - \eta \frac{\hat m_t}{\sqrt{\hat s_t} + \varepsilon}
 
     Source: Loshchilov and Hutter (2019), algorithm 2, with η in front of λ_w as in torch.optim.
+
+    Attributes:
+        lr: η, in [x].
+        beta1: β₁, the decay of the average of g.
+        beta2: β₂, the decay of the average of g².
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        weight_decay: λ_w, in 1/[x]: η λ_w is the share of x that a step takes away.
+        eps_inside_root: whether ε stands under the root instead, in [f]²/[x]².
     """
 
-    weight_decay: Any = 1e-2
+    weight_decay: Hyper = hyper(1e-2)
 
     def decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
         #: x_{t-1} \leftarrow (1 - \eta \lambda_w)\, x_{t-1}
@@ -504,8 +614,8 @@ class NAdamState(NamedTuple):
 
     mean: Array
     square: Array
-    product: Any
-    t: int
+    product: Hyper = 1.0
+    t: int = 0
 
 
 @dataclass(frozen=True)
@@ -517,19 +627,27 @@ class NAdam(Rule):
         \frac{\mu_{t+1}}{1 - \prod_{i \le t+1} \mu_i} m_t \right)
         \frac{1}{\sqrt{\hat s_t} + \varepsilon}
 
-    with ψ = ``momentum_decay``. Source: Dozat (2016), algorithm 2, as torch.optim has it.
+    Source: Dozat (2016), algorithm 2, as torch.optim has it. There the product of the momenta is
+    kept in torch's default dtype, here in float64: in float32 the two differ by 3e-7.
+
+    Attributes:
+        lr: η, in [x].
+        beta1: β₁, the decay of the average of g.
+        beta2: β₂, the decay of the average of g².
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        weight_decay: λ_w, in [f]/[x]².
+        momentum_decay: ψ, how soon μ grows to β₁.
+        eps_inside_root: whether ε stands under the root instead, in [f]²/[x]².
     """
 
     State: ClassVar[type] = NAdamState
-    lr: Any = 2e-3
-    beta1: Any = 0.9
-    beta2: Any = 0.999
-    eps: Any = 1e-8
-    weight_decay: Any = 0.0
-    momentum_decay: Any = 4e-3
-
-    def start(self, x: Array) -> NAdamState:
-        return NAdamState(mean=0 * x, square=0 * x, product=1.0, t=0)
+    lr: Hyper = hyper(2e-3)
+    beta1: Hyper = hyper(0.9, "[0, 1)")
+    beta2: Hyper = hyper(0.999, "[0, 1)")
+    eps: Hyper = hyper(1e-8)
+    weight_decay: Hyper = hyper(0.0)
+    momentum_decay: Hyper = hyper(4e-3)
+    eps_inside_root: bool = False
 
     def formula(self, x: Array, grad: Array, state: NAdamState) -> tuple[Array, NAdamState]:
         #: t
@@ -546,8 +664,14 @@ class NAdam(Rule):
         square = self.beta2 * state.square + (1 - self.beta2) * grad**2
         #: n_t = \frac{1 - \mu_t}{1 - p_t}\, g_t + \frac{\mu_{t+1}}{1 - \mu_{t+1} p_t}\, m_t
         ahead = (1 - mu) / (1 - product) * grad + mu_next / (1 - product * mu_next) * mean
-        #: x_t = x_{t-1} - \eta\, n_t / (\sqrt{s_t / (1 - \beta_2^t)} + \varepsilon)
-        x = x - self.lr * ahead / ((square / (1 - self.beta2**t)) ** 0.5 + self.eps)
+        #: \hat s_t = s_t / (1 - \beta_2^t)
+        square_hat = square / (1 - self.beta2**t)
+        #: \sqrt{\hat s_t} + \varepsilon
+        root = square_hat**0.5 + self.eps
+        if self.eps_inside_root:
+            root = (square_hat + self.eps) ** 0.5
+        #: x_t = x_{t-1} - \eta\, n_t / (\sqrt{\hat s_t} + \varepsilon)
+        x = x - self.lr * ahead / root
         return x, NAdamState(mean, square, product, t)
 
 
@@ -556,7 +680,7 @@ class AdaMaxState(NamedTuple):
 
     mean: Array
     largest: Array
-    t: int
+    t: int = 0
 
 
 @dataclass(frozen=True)
@@ -567,17 +691,21 @@ class AdaMax(Rule):
         x_t = x_{t-1} - \frac{\eta}{1 - \beta_1^t} \frac{m_t}{u_t}
 
     Source: Kingma and Ba (2015), algorithm 2, with ε where torch.optim has it.
+
+    Attributes:
+        lr: η, in [x].
+        beta1: β₁, the decay of the average of g.
+        beta2: β₂, the decay of the largest \|g\|.
+        eps: ε, in [f]/[x]: gradients well below it count little.
+        weight_decay: λ_w, in [f]/[x]².
     """
 
     State: ClassVar[type] = AdaMaxState
-    lr: Any = 2e-3
-    beta1: Any = 0.9
-    beta2: Any = 0.999
-    eps: Any = 1e-8
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> AdaMaxState:
-        return AdaMaxState(mean=0 * x, largest=0 * x, t=0)
+    lr: Hyper = hyper(2e-3)
+    beta1: Hyper = hyper(0.9, "[0, 1)")
+    beta2: Hyper = hyper(0.999, "[0, 1)")
+    eps: Hyper = hyper(1e-8)
+    weight_decay: Hyper = hyper(0.0)
 
     def formula(self, x: Array, grad: Array, state: AdaMaxState) -> tuple[Array, AdaMaxState]:
         #: t
@@ -585,7 +713,7 @@ class AdaMax(Rule):
         #: m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mean = self.beta1 * state.mean + (1 - self.beta1) * grad
         #: u_t = \max(\beta_2 u_{t-1}, \lvert g_t \rvert + \varepsilon)
-        largest = _larger(self.beta2 * state.largest, abs(grad) + self.eps)
+        largest = maximum(self.beta2 * state.largest, abs(grad) + self.eps)
         #: x_t = x_{t-1} - \frac{\eta}{1 - \beta_1^t}\, m_t / u_t
         x = x - self.lr / (1 - self.beta1**t) * mean / largest
         return x, AdaMaxState(mean, largest, t)
@@ -606,24 +734,25 @@ class Lion(Rule):
         m_t = \beta_2 m_{t-1} + (1 - \beta_2) g_t
 
     Source: Chen et al. (2023), algorithm 2.
+
+    Attributes:
+        lr: η, in [x].
+        beta1: β₁, the weight of the average in the direction of the step.
+        beta2: β₂, the decay of the average of g.
+        weight_decay: λ_w, in 1/[x]: η λ_w is the share of x that a step takes away.
     """
 
     State: ClassVar[type] = LionState
-    lr: Any = 1e-4
-    beta1: Any = 0.9
-    beta2: Any = 0.99
-    weight_decay: Any = 0.0
-
-    def start(self, x: Array) -> LionState:
-        return LionState(mean=0 * x)
+    lr: Hyper = hyper(1e-4)
+    beta1: Hyper = hyper(0.9, "[0, 1)")
+    beta2: Hyper = hyper(0.99, "[0, 1)")
+    weight_decay: Hyper = hyper(0.0)
 
     def formula(self, x: Array, grad: Array, state: LionState) -> tuple[Array, LionState]:
         #: c_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t
         mixed = self.beta1 * state.mean + (1 - self.beta1) * grad
-        #: \operatorname{sign} c_t
-        sign = mixed / (abs(mixed) + (mixed == 0))
         #: x_t = x_{t-1} - \eta \operatorname{sign} c_t
-        x = x - self.lr * sign
+        x = x - self.lr * sign(mixed)
         #: m_t = \beta_2 m_{t-1} + (1 - \beta_2)\, g_t
         mean = self.beta2 * state.mean + (1 - self.beta2) * grad
         return x, LionState(mean)

@@ -333,7 +333,7 @@ def train(
     x = np.stack([problem.init(rng) for rng in rngs])
     x = np.broadcast_to(x, _sweep_shape(rule, x.shape)).copy()
 
-    state = rule.start(x)
+    state = rule.init(x)
     diverged = np.zeros(x.shape[:-1], dtype=bool)
     losses, seen, examples = [problem.loss(x)], [0], 0
     step = 0
@@ -347,7 +347,7 @@ def train(
             )
             for first in range(0, problem.examples, batch_size):
                 rows = order[:, first : first + batch_size]
-                new, state = scheduled(rule, schedule, step).update(x, problem.grad(x, rows), state)
+                new, state = scheduled(rule, schedule, step)._step(x, problem.grad(x, rows), state)
                 x = hold_diverged(new, x, diverged)
                 step += 1
                 before, examples = examples, examples + rows.shape[1]

@@ -234,14 +234,14 @@ def _run(
     `kick(t)` (n, 2) is the noise of the gradient at the step from iterate t.
     """
     x = lanes.T  # shape (n, 2) over memory of (2, n)
-    state = rule.start(x)
+    state = rule.init(x)
     diverged = np.zeros(len(x), dtype=bool)
     points[0] = lanes
     record = 1
     with np.errstate(all="ignore"):
         for t in range(int(iterations[-1])):
             grad = surface.grad(x) if kick is None else surface.grad(x) + kick(t)
-            new, state = scheduled(rule, schedule, t).update(x, grad, state)
+            new, state = scheduled(rule, schedule, t)._step(x, grad, state)
             x = hold_diverged(new, x, diverged)
             if iterations[record] == t + 1:
                 points[record] = x.T

@@ -104,7 +104,7 @@ def by_hand(lr: np.ndarray, momentum: np.ndarray, steps: int, block: int) -> np.
 
 def source_loop(steps: int) -> None:
     """The source's: `train_2d` with its momentum, one run, in plain Python."""
-    from descent import d2l
+    from descent.book import d2l
 
     def momentum_2d(x1, x2, v1, v2):  # type: ignore[no-untyped-def]
         v1 = 0.5 * v1 + 0.2 * x1
@@ -154,7 +154,7 @@ def grids() -> dict[str, Any]:
 
 def d2l_batches() -> Any:
     """d2l's loader of the airfoil data, of which the twin may stand in for the measured ones."""
-    from descent import d2l
+    from descent.book import d2l
 
     measured = load_airfoil()
     arrays = [torch.from_numpy(a.astype(np.float32)) for a in (measured.features, measured.targets)]
@@ -163,7 +163,7 @@ def d2l_batches() -> Any:
 
 def d2l_momentum(batches: Any, lr: float, momentum: float, every: int = 100) -> Any:
     """The source's momentum from scratch on d2l's own train_ch11, without its drawing."""
-    from descent import d2l
+    from descent.book import d2l
 
     def sgd_momentum(params, states, hyper):  # type: ignore[no-untyped-def]
         for p, v in zip(params, states, strict=True):
@@ -179,7 +179,7 @@ def d2l_momentum(batches: Any, lr: float, momentum: float, every: int = 100) -> 
 
 def d2l_concise(batches: Any) -> Any:
     """The source's concise version, from the start that torch.nn.Linear gives it."""
-    from descent import d2l
+    from descent.book import d2l
 
     hyper = {"lr": 0.004, "momentum": 0.9}
     return d2l.recorded(
@@ -251,7 +251,7 @@ def compiled_step() -> Call:
 
     @torch.compile
     def step(x: Any, grad: Any, mean: Any, square: Any, t: Any) -> None:
-        moved, state = rule.update(x, grad, rules.AdamState(mean, square, t))
+        moved, state = rule._step(x, grad, rules.AdamState(mean, square, t))
         x.copy_(moved)
         mean.copy_(state.mean)
         square.copy_(state.square)
@@ -356,7 +356,7 @@ def costs() -> dict[str, dict[str, float | None]]:
     size = 8_000  # fits the cache: this compares arithmetic, not memory
     rng = np.random.default_rng(0)
     x, grad = rng.normal(size=size), rng.normal(size=size)
-    names = ["SGD", *(name for name in rules.__all__ if name not in ("Rule", "SGD"))]
+    names = ["SGD", *(name for name in rules.__all__ if name not in {"Rule", "SGD", "hyper"})]
     calls = []
     for name in names:
         rule = getattr(rules, name)()
@@ -364,7 +364,7 @@ def costs() -> dict[str, dict[str, float | None]]:
 
         def many(rule: Any = rule, state: Any = state) -> None:
             for _ in range(50):
-                rule.update(x, grad, state)
+                rule._step(x, grad, state)
 
         calls.append(many)
     first, rest = race(*calls)

@@ -35,7 +35,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
-from descent.claims import MIME_TYPE, Verdict, collect, read_claims
+from descent.book.claims import MIME_TYPE, Verdict, collect, read_claims
 from execute import ENVIRONMENT, ROOT, load, write_whole
 
 CHAPTERS = ROOT / "chapters"
@@ -169,7 +169,7 @@ BREAKAGES = {
     "gradient-of-another": Breakage(
         "a valley's gradient is that of the valley turned by a right angle",
         "ravine|rotated_quadratic",
-        (("surfaces.py", "points * diagonal if angle", "points * diagonal[::-1] if angle"),),
+        (("surfaces.py", "asarray((a, d), **like)", "asarray((d, a), **like)"),),
     ),
     "round-valley": Breakage(
         "every valley is a round bowl",
@@ -177,8 +177,8 @@ BREAKAGES = {
         (
             (
                 "surfaces.py",
-                "    diagonal = np.diag(matrix).copy()",
-                "    matrix = matrix * 0 + np.eye(2)\n    diagonal = np.diag(matrix).copy()",
+                "    entries = {",
+                "    matrix = matrix * 0 + np.eye(2)\n    entries = {",
             ),
         ),
     ),
@@ -186,8 +186,8 @@ BREAKAGES = {
         "the rippled bowl has no ripples",
         "basins",
         (
-            ("surfaces.py", "0.5 * (1 - np.cos(2 * x1))", "0 * x1"),
-            ("surfaces.py", "0.1 * x1 + np.sin(2 * x1)", "0.1 * x1"),
+            ("surfaces.py", "0.5 * (1 - library(x1).cos(2 * x1))", "0 * x1"),
+            ("surfaces.py", "0.1 * x1 + library(x1).sin(2 * x1)", "0.1 * x1"),
         ),
     ),
     "no-saddle": Breakage(
@@ -196,8 +196,8 @@ BREAKAGES = {
         (
             (
                 "surfaces.py",
-                "np.stack([x1, x2**3 - x2], axis=-1)",
-                "np.stack([x1, x2**3 + x2], axis=-1)",
+                "stack([x1, x2**3 - x2])",
+                "stack([x1, x2**3 + x2])",
             ),
         ),
     ),
@@ -411,7 +411,7 @@ BREAKAGES = {
     "d2l-stops-early": Breakage(
         "d2l's trace stops a step early",
         "train_2d",
-        before="from descent import d2l\n_train_2d = d2l.train_2d\n"
+        before="from descent.book import d2l\n_train_2d = d2l.train_2d\n"
         "d2l.train_2d = lambda trainer, steps=20: _train_2d(trainer, steps - 1)\n",
     ),
     "torch-no-momentum": Breakage(

@@ -1,4 +1,4 @@
-"""`from descent import d2l` is d2l 0.17.0's own torch module, made usable.
+"""`from descent.book import d2l` is d2l 0.17.0's own torch module, made usable.
 
 Five things stand in its way, and each is mended as narrowly as it can be:
 
@@ -14,8 +14,8 @@ Five things stand in its way, and each is mended as narrowly as it can be:
 - `download` has no time limit, and keeps an error page as if it were data. The airfoil file comes
   from `descent.data` instead, which checks it.
 
-Two functions of `descent.d2l_runs` are added. `d2l.recorded` runs d2l's training functions without
-their drawing and their seconds; `d2l.with_parts` gives any function of d2l's another part.
+Two functions of `descent.book.d2l_runs` are added. `d2l.recorded` runs d2l's training functions
+without their drawing and their seconds; `d2l.with_parts` gives any function of d2l's another part.
 """
 
 import functools
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from descent import d2l_runs
+from descent.book import d2l_runs
 from descent.data import airfoil_path
 
 # What d2l imports and the optimization chapters do without, with the names it takes from each.

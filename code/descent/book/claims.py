@@ -144,7 +144,7 @@ def read_claims(path: str | Path | None = None) -> Claims:
     needs, or with numbers that are none.
     """
     if path is None:
-        places = [Path.cwd(), Path(__file__).resolve().parents[2] / "chapters"]
+        places = [Path.cwd(), Path(__file__).resolve().parents[3] / "chapters"]
         path = next((p / FILE for p in places if (p / FILE).is_file()), places[0] / FILE)
     table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     made = Claims(

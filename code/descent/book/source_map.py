@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from descent.claims import OUTCOMES, Claim, Source, Verdict, collect, read_claims, said
+from descent.book.claims import OUTCOMES, Claim, Source, Verdict, collect, read_claims, said
 
 __all__ = ["counts", "source_map"]
 

@@ -4,7 +4,7 @@
 is another one on each run. `recorded` runs them, not a rewrite of them: the function's own source,
 in a copy of its module's names in which a few stand for something else. The module itself, standard
 output and the random generator are never touched, so there is nothing to put back when a trainer
-raises. `from descent import d2l` gives both functions of this module as `d2l.recorded` and
+raises. `from descent.book import d2l` gives both functions of this module as `d2l.recorded` and
 `d2l.with_parts`.
 """
 
