@@ -149,7 +149,7 @@ CASES = {
     "true steps": (lambda: run(steps=True), "steps", "an integer", "True"),
     "no records": (lambda: run(record_every=0), "record_every", "at least 1", "0"),
     "schedule that is a number": (lambda: run(schedule=0.5), "schedule", "a function", "0.5"),
-    "schedule below 0": (lambda: run(schedule=lambda t: -1.0), "lr", "[0, inf)", "-0.001"),
+    "schedule below 0": (lambda: run(schedule=lambda t: -1.0), "schedule(0)", "[0, inf)", "-1.0"),
     "sweep against starts": (
         lambda: run(rule=SGD(lr=np.ones((3, 1))), start=np.ones((4, 2))),
         "hyper-parameters",

@@ -9,22 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from descent._checks import check_callable, check_count, check_interval
+from descent._checks import check_count, check_interval
 from descent.rules import Rule
+from descent.stepping import FAR, Schedule, follow, scheduled_steps
 from descent.surfaces import Floats, Surface
 
 __all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay", "sweep"]
-
-# A point farther out than this in either coordinate has diverged. Well inside the range of float64,
-# so that no value or gradient of a surface (degree 8 at most) overflows on the way there.
-FAR = 1e30
 
 # So many lanes at a time: few enough for their arrays to stay in cache for all the steps of a run,
 # enough for NumPy's calls to cost little, and for it to write intermediate results in place (from
 # 256 KB on).
 _BLOCK = 49152
-
-Schedule = Callable[[int], float]
 
 
 @dataclass(frozen=True)
@@ -97,30 +92,6 @@ def sweep(*values: npt.ArrayLike, trailing: int = 1) -> Any:
     return axes[0] if len(axes) == 1 else tuple(axes)
 
 
-def scheduled(rule: Rule, schedule: Schedule | None, t: int) -> Rule:
-    """The rule with its learning rate multiplied by schedule(t), for the step from iterate t."""
-    if schedule is None:
-        return rule
-    return replace(rule, lr=rule.lr * schedule(t))  # type: ignore[attr-defined, call-arg]
-
-
-def check_schedule(schedule: object) -> None:
-    """Refuse a schedule that is neither None nor a function."""
-    if schedule is not None:
-        check_callable("schedule", schedule, "a function of the number of the step, or None")
-
-
-def hold_diverged(new: Floats, x: Floats, diverged: npt.NDArray[np.bool_]) -> Floats:
-    """`new` (..., k), with the runs past `FAR` marked in `diverged` (...) and kept at x."""
-    flat = new.ravel(order="K")
-    # One fast pass clears most steps: no coordinate is past FAR where the sum of squares is within
-    # FAR². A sum that is not a number clears nothing.
-    if diverged.any() or not flat @ flat <= FAR**2:
-        diverged |= np.logical_not((np.abs(new) <= FAR).all(axis=-1))
-        np.copyto(new, x, where=diverged[..., None])
-    return new
-
-
 def minimize(
     rule: Rule,
     surface: Surface,
@@ -152,7 +123,7 @@ def minimize(
     """
     check_count("steps", steps, 0)
     check_count("record_every", record_every, 1)
-    check_schedule(schedule)
+    schedule = scheduled_steps(schedule, steps)
     check_interval("noise", noise, "[0, inf)")
     check_count("seed", seed, 0)
     if not isinstance(rule, Rule):
@@ -233,17 +204,12 @@ def _run(
 
     `kick(t)` (n, 2) is the noise of the gradient at the step from iterate t.
     """
-    x = lanes.T  # shape (n, 2) over memory of (2, n)
-    state = rule.init(x)
-    diverged = np.zeros(len(x), dtype=bool)
-    points[0] = lanes
-    record = 1
-    with np.errstate(all="ignore"):
-        for t in range(int(iterations[-1])):
-            grad = surface.grad(x) if kick is None else surface.grad(x) + kick(t)
-            new, state = scheduled(rule, schedule, t)._step(x, grad, state)
-            x = hold_diverged(new, x, diverged)
-            if iterations[record] == t + 1:
-                points[record] = x.T
-                record += 1
-    return diverged
+
+    def record(i: int, x: Floats) -> None:
+        points[i] = x.T
+
+    def grad(x: Floats, t: int) -> Floats:
+        return surface.grad(x) if kick is None else surface.grad(x) + kick(t)
+
+    # Shape (n, 2) over memory of (2, n).
+    return follow(rule, lanes.T, grad, iterations, record, schedule)[1]

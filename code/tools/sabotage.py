@@ -222,7 +222,7 @@ BREAKAGES = {
         "train|problem|on_data",
         (
             (
-                "training.py",
+                "models.py",
                 "    def grad(self, params: Floats, rows: Rows) -> Floats:\n"
                 "        inputs = self._inputs[rows]\n        residual",
                 "    def grad(self, params: Floats, rows: Rows) -> Floats:\n"
@@ -241,7 +241,7 @@ BREAKAGES = {
         "train|problem|on_data",
         (
             (
-                "training.py",
+                "models.py",
                 "(inputs @ params[..., None])[..., 0] - self._targets[rows]\n",
                 "2 * (inputs @ params[..., None])[..., 0] - 2 * self._targets[rows]\n",
             ),
@@ -252,7 +252,7 @@ BREAKAGES = {
         "load_airfoil",
         (
             (
-                "training.py",
+                "models.py",
                 "self._inputs, self._targets = _with_ones(features), targets.astype(float)\n"
                 "        self.examples, self.size = self._inputs.shape\n        # The loss",
                 "features = features * np.where(np.arange(features.shape[1]) == 0, 100.0, 1.0)\n"
@@ -267,7 +267,7 @@ BREAKAGES = {
         "MLP",
         (
             (
-                "training.py",
+                "models.py",
                 "d_score = (np.exp(log_p) - (targets[..., None] == classes))",
                 "d_score = ((targets[..., None] == classes) - np.exp(log_p))",
             ),
@@ -278,7 +278,7 @@ BREAKAGES = {
         "MLP",
         (
             (
-                "training.py",
+                "models.py",
                 "np.swapaxes(parts[2], -1, -2) * (1 - hidden**2)",
                 "np.swapaxes(parts[2], -1, -2) * 0",
             ),
@@ -287,14 +287,14 @@ BREAKAGES = {
     "no-memory": Breakage(
         "a recurrent network's gradient does not go back in time",
         "RNN",
-        (("training.py", "d_hidden = d_sum[..., t, :, :] @ back", "d_hidden = 0 * d_hidden"),),
+        (("models.py", "d_hidden = d_sum[..., t, :, :] @ back", "d_hidden = 0 * d_hidden"),),
     ),
     "schedule-ignored": Breakage(
         "schedules are ignored",
         "schedule",
         (
             (
-                "trajectory.py",
+                "stepping.py",
                 "    if schedule is None:\n        return rule\n    return replace",
                 "    if True:\n        return rule\n    return replace",
             ),

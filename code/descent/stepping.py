@@ -1,0 +1,84 @@
+"""The loop that `minimize` and `train` share: step, hold what diverges, record."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from descent._checks import check_callable, check_interval
+from descent.rules import Rule
+from descent.surfaces import Floats
+
+__all__ = ["FAR", "Schedule", "follow", "hold_diverged", "scheduled", "scheduled_steps"]
+
+# A point farther out than this in any coordinate has diverged. Well inside the range of float64,
+# so that no value or gradient of a surface (degree 8 at most) overflows on the way there.
+FAR = 1e30
+
+# What multiplies the learning rate of the step from iterate t, counted from 0.
+Schedule = Callable[[int], float]
+
+
+def scheduled(rule: Rule, schedule: Schedule | None, t: int) -> Rule:
+    """The rule with its learning rate multiplied by schedule(t), for the step from iterate t."""
+    if schedule is None:
+        return rule
+    return replace(rule, lr=rule.lr * schedule(t))  # type: ignore[attr-defined, call-arg]
+
+
+def scheduled_steps(schedule: Schedule | None, steps: int) -> Schedule | None:
+    """The schedule as a table of its first `steps` factors, each asked for once and in order.
+
+    Raises ValueError where the schedule is neither None nor a function, and where a factor is
+    negative or no number.
+    """
+    if schedule is None:
+        return None
+    check_callable("schedule", schedule, "a function of the number of the step, or None")
+    factors = [schedule(t) for t in range(steps)]
+    for t, factor in enumerate(factors):
+        check_interval(f"schedule({t})", factor, "[0, inf)")
+    return factors.__getitem__
+
+
+def hold_diverged(new: Floats, x: Floats, diverged: npt.NDArray[np.bool_]) -> Floats:
+    """`new` (..., k), with the runs past `FAR` marked in `diverged` (...) and kept at x.
+
+    Writes into `new` and `diverged`.
+    """
+    flat = new.ravel(order="K")
+    # One fast pass clears most steps: no coordinate is past FAR where the sum of squares is within
+    # FAR². A sum that is not a number clears nothing.
+    if diverged.any() or not flat @ flat <= FAR**2:
+        diverged |= np.logical_not((np.abs(new) <= FAR).all(axis=-1))
+        np.copyto(new, x, where=diverged[..., None])
+    return new
+
+
+def follow(
+    rule: Rule,
+    x: Floats,
+    grad: Callable[[Floats, int], Floats],
+    records: npt.NDArray[np.int64],
+    record: Callable[[int, Floats], None],
+    schedule: Schedule | None = None,
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Follow `rule` from x (..., k): where all runs end, and which of them diverged (...).
+
+    `grad(x, t)` is the gradient for the step from iterate t. `records` are the numbers of the
+    iterates to keep, from 0 and ascending; the last one ends the run. `record(i, x)` takes the i-th
+    of them.
+    """
+    state = rule.init(x)
+    diverged = np.zeros(x.shape[:-1], dtype=bool)
+    record(0, x)
+    kept = 1
+    with np.errstate(all="ignore"):
+        for t in range(records[-1]):
+            new, state = scheduled(rule, schedule, t)._step(x, grad(x, t), state)
+            x = hold_diverged(new, x, diverged)
+            if records[kept] == t + 1:
+                record(kept, x)
+                kept += 1
+    return x, diverged
