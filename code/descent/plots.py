@@ -133,7 +133,12 @@ def to_svg(fig: Figure) -> str:
 def figure(
     panels: int = 1, height: float = 3.4, width: float | None = None, **subplots: Any
 ) -> tuple[Figure, Any]:
-    """A figure as wide as the page's text asks (inches): one panel, or several side by side."""
+    """A figure as wide as the page's text asks: one panel, or several side by side.
+
+    panels: how many. height, width: in inches; by default the width follows from the panels.
+    subplots: what else `matplotlib.pyplot.subplots` takes, such as sharey=True.
+    Returns the figure, and its axes or an array of them.
+    """
     check_count("panels", panels, 1)
     if width is None:
         width = 5.4 if panels == 1 else 7.4
@@ -175,8 +180,9 @@ def contours(
 ) -> Axes:
     """Level lines of the surface over its window, and its minimum as a cross.
 
-    By default the levels stand at equal distances of the root of the height, so that a quadratic's
-    lines are equally far apart.
+    window: ((x1 from, to), (x2 from, to)), by default the surface's own.
+    levels: heights, or how many; by default they stand at equal distances of the root of the
+    height, so that a quadratic's lines are equally far apart.
     """
     window = window or surface.window
     x1, x2 = (np.linspace(*side, 201) for side in window)
@@ -200,10 +206,11 @@ def trace(
     label: str | None = None,
     every: int = 1,
 ) -> Axes:
-    """The path of one run, points (records, 2), in its rule's colour and with its markers.
+    """The path of one run in its rule's colour and with its markers; the start has a ring.
 
-    The start has a ring. `label` names the line for `label_ends` or a legend; by default the
-    rule's name.
+    run: a trajectory of one run, or its points (records, 2). rule: whose look it has.
+    label: names the line for `label_ends` or a legend; by default the rule's name.
+    every: a marker at every so many records.
     """
     path = run.points if isinstance(run, Trajectory) else np.asarray(run)
     if path.ndim != 2 or path.shape[1] != 2:
@@ -232,7 +239,11 @@ def curve(
     markers: int = 8,
     **line: Any,
 ) -> Axes:
-    """One line; for a rule, in its colour and with some of its markers."""
+    """One line; for a rule, in its colour and with some of its markers.
+
+    x, y: of shape (n,). rule: whose look it has; without one, matplotlib's next.
+    label: as in `trace`. markers: about how many. line: what else `Axes.plot` takes.
+    """
     check_count("markers", markers, 1)
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 1 or y.shape != x.shape:
@@ -260,7 +271,10 @@ def band(
     label: str | None = None,
     **line: Any,
 ) -> Axes:
-    """Median of many runs (records, seeds), and the band that holds the middle 90 % of them."""
+    """Median of many runs, and the band that holds the middle 90 % of them.
+
+    x: (records,). runs: (records, seeds). rule, label, line: as in `curve`.
+    """
     x, runs = np.asarray(x), np.asarray(runs)
     if runs.ndim != 2 or x.shape != runs.shape[:1] or 0 in runs.shape:
         raise ValueError(f"runs must be (records, seeds) for x {x.shape}, got {runs.shape}")
@@ -273,7 +287,8 @@ def band(
 def label_ends(ax: Axes, *, gap: float = 0.075, pad: float = 0.015) -> Axes:
     """Write each labelled line's name beside its right end, moved apart where they would overlap.
 
-    `gap` and `pad` are in shares of the axes' height and width.
+    gap: least distance of two names, in shares of the axes' height. pad: distance from the axes, in
+    shares of their width.
     """
     ax.get_xlim(), ax.get_ylim()  # settle limits that are due to change: transData does not ask
     to_axes = ax.transAxes.inverted()
@@ -305,7 +320,11 @@ def label_ends(ax: Axes, *, gap: float = 0.075, pad: float = 0.015) -> Axes:
 def mark(
     ax: Axes, at: float, text: str, *, along: str = "x", colour: str = QUIET, where: float = 0.98
 ) -> Axes:
-    """A dashed line across the axes at x (or y) = `at`, with its meaning written beside it."""
+    """A dashed line across the axes, with its meaning written beside it.
+
+    at: where it stands, on the axis that `along` names, "x" or "y". text: its meaning.
+    where: how far along the line the text stands, in shares of the axes.
+    """
     check_one_of("along", along, "xy")
     if along == "x":
         ax.axvline(at, color=colour, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
@@ -343,7 +362,8 @@ def distribution(
 ) -> Axes:
     """One row for each sample: its values as dots, the middle 90 % as a bar, the median as a line.
 
-    `marks` places one ringed value in the row of the same name, explained by `marks_label`.
+    samples: by name, finite numbers (n,). marks: one ringed value in the row of the same name,
+    explained by `marks_label`. colours: by name, where a row has one of its own.
     """
     for name in marks or {}:
         check_one_of("marks", name, samples)
@@ -388,9 +408,11 @@ def heatmap(
     label: str,
     **mesh: Any,
 ) -> Axes:
-    """Values z (len(y), len(x)) in shades over the grid, with a colour bar that `label` explains.
+    """Values in shades over a grid, with a colour bar.
 
-    Cells that are not finite stay hatched: there was nothing to measure.
+    x, y: the grid's columns and rows, (m,) and (n,). z: values (n, m); cells that are not finite
+    stay hatched, since there was nothing to measure. label: what the colour bar shows, with its
+    unit. mesh: what else `Axes.pcolormesh` takes.
     """
     x, y, values = np.asarray(x), np.asarray(y), np.ma.masked_invalid(np.asarray(z, dtype=float))
     if (len(y), len(x)) != values.shape:
@@ -418,7 +440,10 @@ def heatmap(
 def roots(
     values: npt.ArrayLike, ax: Axes, *, colour: str = ACCENT, label: str | None = None
 ) -> Axes:
-    """Complex numbers in the unit circle: inside, they shrink."""
+    """Complex numbers in the unit circle: inside, they shrink.
+
+    values: complex, of any shape. label: for a legend.
+    """
     turn = np.linspace(0, 2 * np.pi, 181)
     ax.plot(np.cos(turn), np.sin(turn), color=QUIET, linewidth=1)
     ax.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
@@ -435,7 +460,11 @@ def surface_3d(
     *,
     window: tuple[tuple[float, float], tuple[float, float]] | None = None,
 ) -> Axes:
-    """The surface in relief, on axes made with `projection="3d"`, as a picture within the SVG."""
+    """The surface in relief, as a picture within the SVG.
+
+    ax: made with `projection="3d"`. window: ((x1 from, to), (x2 from, to)), by default the
+    surface's own.
+    """
     if ax.name != "3d":
         raise ValueError(f'ax must be made with projection="3d", got {ax.name!r}')
     x1, x2 = (np.linspace(*side, 61) for side in window or surface.window)
