@@ -5,20 +5,27 @@
 PYTHON ?= python3
 BIN := .venv/bin
 VENV := .venv/.installed
-CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# Two builds in one folder take turns.
+ALONE := $(PYTHON) code/tools/alone.py
 
-PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/descent/book/*.py code/tools/*.py) $(VENV)
+PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/descent/*/*.py code/tools/*.py) $(VENV)
 
-.PHONY: help book execute html test serve lint bench sabotage weigh screenshots pdf clean
+.PHONY: help environment book execute html test serve lint bench sabotage weigh screenshots pdf clean
 
 help:  ## this text
 	@echo "The book:"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
 $(VENV): requirements.txt constraints.txt code/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(ALONE) $(MAKE) --no-print-directory environment
+
+# An interruption may leave an environment without pip, or packages half installed, which pip takes
+# for whole although it has not yet written their RECORD.
+environment:
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/RECORD" || rm -rf "$$info"; done
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+	@touch $(VENV)
 
 book: execute  ## run the notebooks that are out of date, then build _build/html
 	@$(MAKE) --no-print-directory html
@@ -26,16 +33,16 @@ book: execute  ## run the notebooks that are out of date, then build _build/html
 execute: $(VENV)
 	@$(BIN)/python code/tools/execute.py
 
-html: _build/html/.built  ## build _build/html from the stored outputs
+html: $(VENV)  ## build _build/html from the stored outputs
+	@$(ALONE) $(MAKE) --no-print-directory _build/html/.built
 	@echo "The book: _build/html/index.html"
 
 _build/html/.built: $(PAGES)
-	$(BIN)/jupyter-book build --all --quiet .
+	$(BIN)/jupyter-book build --all --quiet -W -n --keep-going .
 	@touch $@
 
-test: $(VENV)  ## run the unit tests, the notebooks against their outputs, and the pages in a browser
-	$(BIN)/jupyter-book build --all --quiet -W -n --keep-going --path-output _build/test .
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n $(CORES) --dist loadfile \
+test: html  ## run the unit tests, the notebooks against their outputs, and the pages in a browser
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n auto --dist loadfile \
 		--no-loadscope-reorder \
 		chapters tests code/descent
 
