@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from nbval.plugin import IPyNbCell
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "code" / "tools"))  # they are scripts, and have tests too
 import chromium  # noqa: E402
-from execute import ENVIRONMENT  # noqa: E402
+import execute  # noqa: E402
 
-# Before anything imports NumPy, and for nbval's kernels, which inherit it.
-os.environ.update(ENVIRONMENT)
-os.environ.pop("MPLBACKEND", None)
+execute.set_environment()  # before anything imports NumPy, and nbval's kernels inherit it
 
-HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "test" / "_build" / "html"))
+HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "html"))
 collect_ignore = ["code/descent/book/d2l.py"]  # importing it gives the module of another file
 
 
@@ -47,14 +46,42 @@ def uses_airfoil(notebook: Path) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the airfoil chapters without comparison where they get the moment twin.
 
+    Where this processor rounds otherwise than the one that made the stored outputs, cells are
+    compared as `execute.alike_outputs` does.
+
     With `--dist loadfile` a file runs on one worker, which nbval needs for its kernel. The built
     pages are shared out all the same: each counts as a file of its own.
     """
     for item in items:
         if item.name.startswith("test_page["):
             item._nodeid = item.nodeid.replace("::", f"#{item.name[10:-1]}::", 1)  # type: ignore[attr-defined]
-        if item.path.suffix == ".ipynb" and uses_airfoil(item.path) and not airfoil_is_measured():
-            item.options["check"] = False  # type: ignore[attr-defined]  # nbval's own
+        if isinstance(item, IPyNbCell):
+            if uses_airfoil(item.path) and not airfoil_is_measured():
+                item.options["check"] = False
+            if not execute.EXACT:
+                item.compare_outputs = partial(compared, item.compare_outputs)
+
+
+def compared(exactly: Callable[..., bool], fresh: list[Any], stored: list[Any]) -> bool:
+    """Compare as nbval does, which notes the difference, and else as far as rounding allows."""
+    return exactly(fresh, stored) or execute.alike_outputs(stored, fresh)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Give `-n auto` the cores that this process may use."""
+    return execute.cores()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where notebooks were not compared byte for byte, and why."""
+    if not execute.EXACT:
+        terminalreporter.write_line(f"Notebooks: {execute.WITHIN}; figures were not compared.")
+    airfoil = [p.stem for p in sorted((ROOT / "chapters").glob("*.ipynb")) if uses_airfoil(p)]
+    if airfoil and not airfoil_is_measured():
+        terminalreporter.write_line(
+            "Notebooks: NASA's airfoil data is out of reach (no DESCENT_DATA, cache or network): "
+            f"{', '.join(airfoil)} ran on the moment twin and were not compared."
+        )
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from conftest import ROOT, airfoil_is_measured, uses_airfoil
+from conftest import ROOT
 
 from execute import MACHINE, canonical, output_texts
 
@@ -99,12 +99,3 @@ def test_contents_and_chapters_agree() -> None:
         if p.suffix in {".ipynb", ".md"}
     }
     assert listed == present
-
-
-def test_airfoil_chapters_are_compared() -> None:
-    chapters = [path.stem for path in NOTEBOOKS if uses_airfoil(path)]
-    if chapters and not airfoil_is_measured():
-        pytest.skip(
-            "NASA's airfoil data is out of reach (no DESCENT_DATA, cache or network): "
-            f"{', '.join(chapters)} ran on the moment twin and were not compared"
-        )

@@ -4,10 +4,10 @@
     python code/tools/execute.py chapters/04-momentum.ipynb   the named ones alone
 
 A notebook is up to date when nothing that decides its outputs has changed since they were stored:
-its file (sources, metadata *and* outputs, so an edited or discarded output is noticed), everything
-in code/descent, chapters/claims.toml, requirements.txt, constraints.txt, this script, and the files
-that it says it reads. All of that goes into one SHA-256, kept in _build/executed/. Times of files
-play no part.
+its code, metadata *and* outputs (so an edited or discarded output is noticed; prose may change),
+everything in code/descent, chapters/claims.toml, requirements.txt, constraints.txt, this script,
+and the files that it says it reads. All of that goes into one SHA-256, kept in _build/executed/.
+Times of files play no part.
 
 A notebook that reads other files of the book says so in its metadata, as patterns from the top
 folder:
@@ -19,23 +19,27 @@ changes.
 
 A notebook is written whole or not at all, and in one canonical form: the same outputs give the same
 bytes. A cell that raises, writes to stderr or stores a path of this machine stops everything; its
-notebook stays as it was.
+notebook stays as it was. Where another process runs notebooks or builds pages in this folder, this
+one waits for it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -44,29 +48,89 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from alone import alone
+
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "_build" / "executed"
 CELL_SECONDS = 600
 
+
+def instruction_sets() -> list[str]:
+    """Return NumPy's names of what it can use of this processor beyond the least it needs."""
+    ask = (
+        "from numpy._core import _multiarray_umath as built\n"
+        "print(*(name for name in built.__cpu_dispatch__ if built.__cpu_features__[name]))"
+    )
+    # In another process: NumPy reads the environment once, when it is first imported.
+    plain = {k: v for k, v in os.environ.items() if not k.endswith("ABLE_CPU_FEATURES")}
+    return subprocess.run(
+        [sys.executable, "-c", ask], env=plain, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+def shared_arithmetic(found: Collection[str]) -> dict[str, str]:
+    """Return settings that make x86-64 machines with and without AVX-512 compute the same bits.
+
+    Where training is sensitive, a last bit grows until it shows. NumPy refuses names that are not
+    of its kind of processor, and OpenBLAS calls what it is told to, so each is set only where
+    `instruction_sets` found what it names.
+    """
+    wide = [name for name in ("X86_V4", "AVX512_ICL", "AVX512_SPR") if name in found]
+    return {
+        "NPY_DISABLE_CPU_FEATURES": " ".join(wide),
+        **({"OPENBLAS_CORETYPE": "Haswell"} if "X86_V3" in found else {}),
+    }
+
+
+INSTRUCTION_SETS = instruction_sets()
 ENVIRONMENT = {
     # One thread a kernel: the cores are shared out among notebooks, and sums keep their order.
     **dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
         "1",
     ),
-    # Arithmetic that x86-64 machines with and without AVX-512 share: where training is sensitive,
-    # a last bit grows until it shows. A machine without a feature, or of another kind, ignores it.
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-    **({"OPENBLAS_CORETYPE": "Haswell"} if platform.machine() in {"x86_64", "AMD64"} else {}),
+    **shared_arithmetic(INSTRUCTION_SETS),
     "PYTHONHASHSEED": "0",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or debugpy warns on stderr
-    "IPYTHONDIR": str(ROOT / "_build" / "ipython"),  # nobody's own start-up files and history
+    # Nobody's own settings, start-up files and kernels; and no need of a home that can be written.
+    "IPYTHONDIR": str(ROOT / "_build" / "ipython"),
+    "JUPYTER_DATA_DIR": str(ROOT / "_build" / "jupyter"),
+    "JUPYTER_CONFIG_DIR": str(ROOT / "_build" / "jupyter"),
+    "MPLCONFIGDIR": str(ROOT / "_build" / "matplotlib"),
 }
+# Of a user's, too, and without a neutral value. The kernel chooses the backend: figures go inline.
+UNSET = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP", "JUPYTER_RUNTIME_DIR")
+
+# The stored outputs come from x86-64 with AVX2 and the GNU C library: such machines get the same
+# bytes. Others round otherwise. Measured without AVX2 and FMA in NumPy, OpenBLAS, torch and the C
+# library: the bytes of a few figures differ, and of all numbers in texts three, one by a unit of
+# its last digit and two that are themselves errors of rounding, near 1e-15. So a number may differ
+# by such a unit, by PART of it where all its digits are printed, or where it is below NOISE.
+EXACT = platform.libc_ver()[0] == "glibc" and "X86_V3" in INSTRUCTION_SETS
+NUMBER = re.compile(r"(?<!<sup>)[-\N{MINUS SIGN}]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+PART, NOISE = Decimal("1e-6"), Decimal("1e-12")
+ON_TWIN = "on the moment twin"
+WITHIN = "this processor rounds otherwise; texts agree within a unit of each number's last digit"
 
 # What would differ on another machine: folders of users, temporary files, addresses in memory.
 MACHINE = re.compile(
     r"(?:/home/|/root/|/Users/|/tmp/|[A-Z]:\\Users\\|ipykernel_\d)\S*|\bat 0x[0-9a-fA-F]{6,}"
 )
+
+
+def set_environment() -> None:
+    """Give this process, and what it starts, the environment in which outputs are reproducible."""
+    os.environ.update(ENVIRONMENT)
+    for name in UNSET:
+        os.environ.pop(name, None)
+
+
+def cores() -> int:
+    """Return how many cores this process may use, by its affinity and its container's limit."""
+    import joblib  # brings NumPy along, which must find the environment set
+
+    count: int = joblib.cpu_count()
+    return count
 
 
 class Stop(Exception):
@@ -75,10 +139,11 @@ class Stop(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What came of running one notebook: its new text, or None where the stored one must stay."""
+    """What came of running one notebook: its new text, or why the stored one stays."""
 
     text: str | None
     seconds: float
+    kept: str = ""
 
 
 def digest(*parts: bytes) -> str:
@@ -93,8 +158,8 @@ def common_inputs() -> str:
     """Return the digest of what every notebook depends on."""
     package = ROOT / "code" / "descent"
     files = [p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    files += [ROOT / "requirements.txt", ROOT / "constraints.txt", Path(__file__).resolve()]
-    files += [ROOT / "chapters" / "claims.toml"]
+    names = "requirements.txt constraints.txt chapters/claims.toml code/tools/execute.py"
+    files += [ROOT / name for name in names.split()]
     return digest(
         *(
             x
@@ -104,18 +169,44 @@ def common_inputs() -> str:
     )
 
 
+def parsed(path: Path) -> dict[str, Any]:
+    """Return the notebook as data; raises Stop, which names the file, where it is none."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Stop(f"{path.relative_to(ROOT)} is not a notebook: {error}") from None
+    try:
+        if not isinstance(content["metadata"], dict):
+            raise TypeError
+        for cell in content["cells"]:
+            cell["cell_type"] + ""
+    except (KeyError, TypeError):
+        raise Stop(
+            f"{path.relative_to(ROOT)} is not a notebook: it lacks cells or metadata"
+        ) from None
+    return content
+
+
+@contextmanager
+def valid(path: Path) -> Iterator[None]:
+    """Raise Stop, which names the file, where its parts turn out not to be a notebook's."""
+    try:
+        yield
+    except nbformat.ValidationError as error:
+        raise Stop(f"{path.relative_to(ROOT)} is not a notebook: {error.message}") from None
+
+
 def reads(notebook: Path) -> list[Path]:
     """Return the files that the notebook says it reads, itself left out."""
-    metadata = json.loads(notebook.read_bytes())["metadata"]
-    patterns = metadata.get("descent", {}).get("reads", [])
+    patterns = parsed(notebook)["metadata"].get("descent", {}).get("reads", [])
     return sorted({p.resolve() for pattern in patterns for p in ROOT.glob(pattern)} - {notebook})
 
 
-def fingerprint(common: str, notebook: Path) -> str:
-    """Return the digest of the notebook, outputs and all, and of what decides its outputs."""
-    return digest(
-        common.encode(), notebook.read_bytes(), *(p.read_bytes() for p in reads(notebook))
-    )
+def fingerprint(common: str, notebook: Path, inputs: list[bytes]) -> str:
+    """Return the digest of the notebook less its prose, and of what decides its outputs."""
+    content = parsed(notebook)
+    content["cells"] = [c for c in content["cells"] if c.get("cell_type") != "markdown"]
+    return digest(common.encode(), json.dumps(content, sort_keys=True).encode(), *inputs)
 
 
 def record_of(notebook: Path) -> Path:
@@ -153,18 +244,23 @@ def stale_notebooks(notebooks: list[Path], common: str) -> list[Path]:
 
         if airfoil_is_measured():  # the real data has come within reach since
             records = {n: {} if r.get("twin") else r for n, r in records.items()}
-    stale = {n for n, r in records.items() if r.get("fingerprint") != fingerprint(common, n)}
+    stale = {
+        n
+        for n, r in records.items()
+        if r.get("fingerprint") != fingerprint(common, n, [p.read_bytes() for p in reads(n)])
+    }
     while more := {n for n in notebooks if n not in stale and stale.intersection(reads(n))}:
         stale |= more
     return sorted(stale, key=lambda n: (-records[n].get("seconds", 0.0), -n.stat().st_size))
 
 
-def load(text: str) -> nbformat.NotebookNode:
-    """Parse a notebook, without its outputs, and with an id for each cell."""
+def load(text: str, *, outputs: bool = False) -> nbformat.NotebookNode:
+    """Parse a notebook, with or without its outputs, and with an id for each cell."""
     content = json.loads(text)
+    nbformat.validate(content)
     for number, cell in enumerate(content["cells"]):
         cell.setdefault("id", f"cell-{number:03d}")
-        if cell["cell_type"] == "code":
+        if cell["cell_type"] == "code" and not outputs:
             cell["outputs"], cell["execution_count"] = [], None
     content["nbformat_minor"] = 5
     notebook: nbformat.NotebookNode = nbformat.reads(json.dumps(content), as_version=4)
@@ -205,15 +301,25 @@ def canonical(notebook: nbformat.NotebookNode) -> str:
     return text.rstrip("\n") + "\n"
 
 
-def output_texts(output: Any) -> list[str]:
-    """Return the texts of a stored output; pictures in base64 are none."""
+def tidy(notebook: Path) -> None:
+    """Put a notebook whose prose alone has changed since it ran into its canonical form."""
+    record, before = recall(notebook), notebook.read_bytes()
+    if record["file"] == digest(before):
+        return
+    after = canonical(load(before.decode("utf-8"), outputs=True))
+    write_whole(notebook, after)
+    write_whole(record_of(notebook), json.dumps(record | {"file": digest(after.encode())}) + "\n")
+
+
+def output_texts(output: Any, *, pictures: bool = True) -> list[str]:
+    """Return the texts of a stored output, with or without SVG; pictures in base64 are none."""
     if output["output_type"] == "stream":
         return ["".join(output["text"])]
     data = output.get("data", {})
     return [
         "".join(value) if isinstance(value, (str, list)) else json.dumps(value)
         for kind, value in data.items()
-        if not kind.startswith("image/") or kind == "image/svg+xml"
+        if not kind.startswith("image/") or (pictures and kind == "image/svg+xml")
     ]
 
 
@@ -224,7 +330,7 @@ def place(name: str, notebook: nbformat.NotebookNode, index: int) -> str:
 
 def check_outputs(name: str, notebook: nbformat.NotebookNode) -> None:
     """Raise Stop for an output that would not be the same on another machine."""
-    here = [str(ROOT), str(Path.home()), sys.prefix]
+    here = [str(ROOT), os.path.expanduser("~"), sys.prefix]
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
@@ -241,6 +347,39 @@ def check_outputs(name: str, notebook: nbformat.NotebookNode) -> None:
                         f"{place(name, notebook, index)}\nwould store what only this machine has: "
                         f"{wrong}"
                     )
+
+
+def alike(stored: str, fresh: str) -> bool:
+    """Tell whether two texts are the same but for spaces and for what numbers may differ by."""
+    if NUMBER.sub("#", stored).split() != NUMBER.sub("#", fresh).split():
+        return False
+    for pair in zip(NUMBER.findall(stored), NUMBER.findall(fresh), strict=True):
+        a, b = (Decimal(number.replace("\N{MINUS SIGN}", "-")) for number in pair)
+        unit = Decimal(1).scaleb(min(int(a.as_tuple().exponent), int(b.as_tuple().exponent)))
+        if abs(a - b) > max(unit, PART * max(abs(a), abs(b)), NOISE):
+            return False
+    return True
+
+
+def alike_outputs(stored: list[Any], fresh: list[Any]) -> bool:
+    """Tell whether a cell's outputs are alike; of pictures it asks only that they are there."""
+
+    def form(output: Any) -> list[Any]:
+        return [output["output_type"], output.get("name"), *output.get("data", {})]
+
+    def texts(outputs: list[Any]) -> list[str]:
+        return [text for output in outputs for text in output_texts(output, pictures=False)]
+
+    return [form(o) for o in stored] == [form(o) for o in fresh] and all(
+        map(alike, texts(stored), texts(fresh))
+    )
+
+
+def alike_cells(stored: list[Any], fresh: list[Any]) -> bool:
+    return all(
+        alike_outputs(one.get("outputs", []), other.get("outputs", []))
+        for one, other in zip(stored, fresh, strict=True)
+    )
 
 
 def used_twin(notebook: nbformat.NotebookNode) -> bool:
@@ -285,39 +424,51 @@ async def run(path: Path, text: str) -> Run:
             await kernel.shutdown_kernel(now=True)
     seconds = time.perf_counter() - began
     check_outputs(path.stem, notebook)
-    return Run(None if used_twin(notebook) else canonical(notebook), seconds)
+    if used_twin(notebook):
+        return Run(None, seconds, ON_TWIN)
+    fresh = canonical(notebook)
+    if not EXACT and alike_cells(load(text, outputs=True).cells, notebook.cells):
+        return Run(None, seconds, WITHIN)
+    return Run(fresh, seconds)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop on which nbclient cannot answer signals: it would kill its kernel and stumble."""
+
+    def add_signal_handler(self, *_: object) -> None:
+        raise RuntimeError
 
 
 async def run_all(stale: list[Path], common: str) -> None:
     """Run the notebooks, as many at a time as there are cores; the first Stop ends the others."""
     done: dict[Path, asyncio.Event] = {path: asyncio.Event() for path in stale}
-    cores, count, finished = asyncio.Semaphore(os.cpu_count() or 1), len(stale), 0
+    free, count, finished = asyncio.Semaphore(cores()), len(stale), 0
 
     async def one(path: Path) -> None:
         nonlocal finished
         for other in reads(path):
             if other in done:
                 await done[other].wait()
-        async with cores:
+        async with free:
             before = path.read_bytes()
             inputs = [p.read_bytes() for p in reads(path)]
-            result = await run(path, before.decode("utf-8"))
+            with valid(path):
+                result = await run(path, before.decode("utf-8"))
             if path.read_bytes() != before:
                 raise Stop(f"{path.stem} was changed while it ran; it is left as it now is.")
             after = before if result.text is None else result.text.encode()
             if after != before:
                 write_whole(path, after.decode())
             record = {
-                "fingerprint": digest(common.encode(), after, *inputs),
+                "fingerprint": fingerprint(common, path, inputs),
+                "file": digest(after),
                 "seconds": round(result.seconds, 2),
-                "twin": result.text is None,
+                "twin": result.kept == ON_TWIN,
             }
             write_whole(record_of(path), json.dumps(record) + "\n")
         finished += 1
         done[path].set()
-        note = (
-            "  (on the moment twin; stored outputs left as they are)" if result.text is None else ""
-        )
+        note = f"  ({result.kept}; stored outputs left as they are)" if result.kept else ""
         width = len(str(count))
         print(
             f"[{finished:{width + 1}}/{count}] {path.stem} {result.seconds:.1f} s{note}", flush=True
@@ -325,7 +476,9 @@ async def run_all(stale: list[Path], common: str) -> None:
 
     tasks = [asyncio.create_task(one(path)) for path in stale]
     try:
-        await asyncio.gather(*tasks)
+        # Not `gather`, which cancels them first and passes on what nbclient makes of that.
+        for task in (await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION))[0]:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()
@@ -347,23 +500,28 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of chapters/")
     chosen = parser.parse_args().notebooks
     notebooks = sorted(p.resolve() for p in chosen or (ROOT / "chapters").glob("*.ipynb"))
-    os.environ.update(ENVIRONMENT)
-    os.environ.pop("MPLBACKEND", None)  # the kernel chooses: figures go into the notebook
-    began = time.perf_counter()
+    set_environment()
     try:
-        common = common_inputs()
-        stale = stale_notebooks(notebooks, common)
-        if not stale:
-            print(f"Notebooks: all {len(notebooks)} up to date.")
-            return 0
-        check_order(stale)
-        print(f"Notebooks: {len(stale)} of {len(notebooks)} to run.", flush=True)
-        with contextlib.suppress(FileExistsError):
-            RECORDS.mkdir(parents=True)
-        asyncio.run(run_all(stale, common))
+        with alone():
+            began = time.perf_counter()
+            common = common_inputs()
+            stale = stale_notebooks(notebooks, common)
+            for path in set(notebooks).difference(stale):
+                with valid(path):
+                    tidy(path)
+            if not stale:
+                print(f"Notebooks: all {len(notebooks)} up to date.")
+                return 0
+            check_order(stale)
+            print(f"Notebooks: {len(stale)} of {len(notebooks)} to run.", flush=True)
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                runner.run(run_all(stale, common))
     except Stop as stop:
         print(f"\nStopped. {stop}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. What had finished is stored; the rest is as it was.", file=sys.stderr)
+        return 130
     print(f"Notebooks: done in {time.perf_counter() - began:.1f} s.")
     return 0
 

@@ -36,7 +36,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
 from descent.book.claims import MIME_TYPE, Verdict, collect, read_claims
-from execute import ENVIRONMENT, ROOT, load, write_whole
+from execute import ROOT, cores, load, set_environment, write_whole
 
 CHAPTERS = ROOT / "chapters"
 REPORT = CHAPTERS / "sabotage.json"
@@ -638,11 +638,11 @@ async def run_all(names: list[str], paths: list[Path], stored: list[Verdict]) ->
 
     What is found goes into the report at once, so that an interruption loses little.
     """
-    cores = asyncio.Semaphore(os.cpu_count() or 1)
+    free = asyncio.Semaphore(cores())
     began = time.perf_counter()
 
     async def one(name: str, path: Path, folder: Path) -> None:
-        async with cores:
+        async with free:
             claims = {v.claim for v in stored if v.chapter == path.stem}
             left = claims - set(report({}, 0, stored)["changed"]) - set(ELSEWHERE)
             if not left:
@@ -708,8 +708,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], choices=BREAKAGES)
     parser.add_argument("--chapters", nargs="*", default=[])
     options = parser.parse_args()
-    os.environ.update(ENVIRONMENT)
-    os.environ.pop("MPLBACKEND", None)
+    set_environment()
     names, paths = options.only or list(BREAKAGES), judging(options.chapters)
     stored = collect(CHAPTERS)
     if not options.only and not options.chapters:
