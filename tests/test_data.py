@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from descent import data
+from descent import data, download
 from descent._moments import COVARIANCE_ROWS, MEAN
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -42,9 +42,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("pooch.os_cache", lambda project: folder)
     monkeypatch.setattr(data, "AIRFOIL_SHA256", hashlib.sha256(STAND_IN).hexdigest())
     monkeypatch.setattr(data, "AIRFOIL_ADDRESSES", ("http://127.0.0.1:9/airfoil.dat",))
-    data._fetched.cache_clear()
+    download.fetched.cache_clear()
     yield folder
-    data._fetched.cache_clear()
+    download.fetched.cache_clear()
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_download_is_kept_and_silent(
 ) -> None:
     requests = serve(answer_with(STAND_IN))
     assert data.load_airfoil().source == "measured"
-    data._fetched.cache_clear()  # as another process would
+    download.fetched.cache_clear()  # as another process would
     assert data.load_airfoil().source == "measured"
     assert requests == ["/0"]
     assert [path.name for path in cache.iterdir()] == [data.AIRFOIL_FILE]
@@ -238,8 +238,8 @@ def test_no_network_gives_the_twin_and_one_line(
     cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    ask = data._ask
-    monkeypatch.setattr(data, "_ask", lambda *args: (asked.append(args[0]), ask(*args))[1])
+    ask = download._ask
+    monkeypatch.setattr(download, "_ask", lambda *args: (asked.append(args[0]), ask(*args))[1])
     assert not data.airfoil_is_measured()
     assert capsys.readouterr() == ("", "")
     assert data.load_airfoil().source == "twin"
@@ -262,7 +262,7 @@ def test_something_else_served_as_data_is_not_kept(
 def test_slow_server_is_given_up(
     cache: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "SECONDS_PER_ADDRESS", 0.2)
+    monkeypatch.setattr(download, "SECONDS_PER_ADDRESS", 0.2)
     requests = serve(dribble, lambda handler: time.sleep(1.0))
     start = time.monotonic()
     assert not data.airfoil_is_measured()
@@ -274,7 +274,7 @@ def test_slow_server_is_given_up(
 def test_name_that_is_looked_up_for_ever_is_given_up(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "SECONDS_PER_ADDRESS", 0.1)
+    monkeypatch.setattr(download, "SECONDS_PER_ADDRESS", 0.1)
     released = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: released.wait(20))
     start = time.monotonic()
@@ -284,7 +284,7 @@ def test_name_that_is_looked_up_for_ever_is_given_up(
 
 
 def test_the_longest_wait_is_well_under_ten_seconds() -> None:
-    assert data.SECONDS_PER_ADDRESS * len(data.AIRFOIL_ADDRESSES) <= 6
+    assert download.SECONDS_PER_ADDRESS * len(data.AIRFOIL_ADDRESSES) <= 6
 
 
 def test_two_processes_at_once_both_load_and_leave_one_file(
@@ -299,11 +299,11 @@ def test_two_processes_at_once_both_load_and_leave_one_file(
     serve(answer)
     code = f"""
 import pathlib, pooch
-from descent import data
+from descent import data, download
 pooch.os_cache = lambda project: pathlib.Path({str(cache)!r})
 data.AIRFOIL_ADDRESSES = {data.AIRFOIL_ADDRESSES!r}
 data.AIRFOIL_SHA256 = {data.AIRFOIL_SHA256!r}
-data.SECONDS_PER_ADDRESS = 20
+download.SECONDS_PER_ADDRESS = 20
 print(data.load_airfoil().source)
 """
     runs = [
@@ -352,87 +352,3 @@ def test_twin_has_the_loss_gradient_and_hessian_of_the_measured_set(
             strict=True,
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
-
-
-def test_moment_twin_has_exactly_the_given_moments() -> None:
-    mean, covariance = [1.0, -2.0], [[4.0, 1.5], [1.5, 1.0]]
-    twin = data.moment_twin(mean, covariance, rows=50, seed=0)
-    np.testing.assert_allclose(twin.mean(axis=0), mean, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(np.cov(twin.T, bias=True), covariance, rtol=0, atol=1e-14)
-    assert not np.allclose(twin, data.moment_twin(mean, covariance, rows=50, seed=1))
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("mean", {"mean": []}),
-        ("mean", {"mean": [[1.0, 2.0]]}),
-        ("mean", {"mean": [1.0, np.nan]}),
-        ("covariance", {"covariance": [[1.0]]}),
-        ("covariance", {"covariance": [[1.0, 0.5], [0.2, 1.0]]}),
-        ("covariance", {"covariance": [[1.0, 2.0], [2.0, 1.0]]}),
-        ("covariance", {"covariance": [[1.0, np.nan], [np.nan, 1.0]]}),
-        ("rows", {"rows": 2}),
-        ("rows", {"rows": 10.0}),
-        ("seed", {"seed": -1}),
-    ],
-)
-def test_moment_twin_refuses(name: str, change: dict[str, object]) -> None:
-    arguments = {"mean": [0.0, 0.0], "covariance": np.eye(2), "rows": 10, "seed": 0} | change
-    with pytest.raises(ValueError, match=name):
-        data.moment_twin(**arguments)
-
-
-# --- the sets that a seed makes
-
-
-def test_sparse_features_are_rare_by_the_power_law_and_matter_alike() -> None:
-    sparse = data.sparse_features(rows=20000)
-    np.testing.assert_allclose(sparse.frequencies[[0, 1, 9, 99]], [0.5, 0.25, 0.05, 0.005])
-    spread = np.sqrt(sparse.frequencies * (1 - sparse.frequencies) / 20000)
-    assert np.all(np.abs(sparse.features.mean(axis=0) - sparse.frequencies) < 5 * spread)
-    assert set(np.unique(sparse.features)) == set(np.unique(sparse.targets)) == {0.0, 1.0}
-    np.testing.assert_array_equal(np.abs(sparse.weights), 2.0)
-    # Where the model says p, a share p of the targets is 1.
-    said = 1 / (1 + np.exp(-sparse.features @ sparse.weights))
-    for low, high in [(0.0, 0.3), (0.3, 0.7), (0.7, 1.0)]:
-        rows = (said >= low) & (said < high)
-        assert sparse.targets[rows].mean() == pytest.approx(said[rows].mean(), abs=0.02)
-
-
-def test_sequence_task_marks_one_moment_in_each_half() -> None:
-    task = data.sequence_task(rows=5000, length=11)
-    values, markers = task.inputs[..., 0], task.inputs[..., 1]
-    assert task.inputs.shape == (5000, 11, 2)
-    assert task.targets.shape == (5000,)
-    assert np.all(markers[:, :5].sum(axis=1) == 1)
-    assert np.all(markers[:, 5:].sum(axis=1) == 1)
-    assert np.all(markers.sum(axis=0) > 0), "every moment is marked somewhere"
-    np.testing.assert_allclose(task.targets, values[markers == 1].reshape(-1, 2).sum(axis=1))
-    assert np.mean((task.targets - 1) ** 2) == pytest.approx(1 / 6, abs=0.01)
-
-
-@pytest.mark.parametrize("make", [data.sparse_features, data.sequence_task])
-def test_a_seed_decides_everything(make: Callable[..., object]) -> None:
-    first, same, other = (vars(make(seed=seed)) for seed in (1, 1, 2))
-    for name, value in first.items():
-        np.testing.assert_array_equal(value, same[name])
-    assert not np.array_equal(first["targets"], other["targets"])
-
-
-@pytest.mark.parametrize(
-    ("make", "name", "value"),
-    [
-        (data.sparse_features, "rows", 0),
-        (data.sparse_features, "columns", 1.5),
-        (data.sparse_features, "exponent", -1.0),
-        (data.sparse_features, "strength", np.nan),
-        (data.sparse_features, "seed", -1),
-        (data.sequence_task, "rows", 0),
-        (data.sequence_task, "length", 1),
-        (data.sequence_task, "seed", "0"),
-    ],
-)
-def test_made_sets_refuse(make: Callable[..., object], name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=name):
-        make(**{name: value})

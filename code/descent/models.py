@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from descent._checks import check_count
-from descent.data import SequenceTask
+from descent.generators import SequenceTask
 from descent.surfaces import Floats
 
 __all__ = ["MLP", "RNN", "LinearRegression", "LogisticRegression", "Problem"]
