@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descent._moments import COVARIANCE_ROWS, MEAN
-from descent.download import fetched, user_cache
+from descent.download import LARGEST, fetched, user_cache
 from descent.generators import moment_twin
 
 __all__ = ["TWIN_NOTICE", "Airfoil", "airfoil_is_measured", "airfoil_path", "load_airfoil"]
@@ -65,8 +65,8 @@ def load_airfoil() -> Airfoil:
 
     Columns are standardised over all 1503 rows with the population standard deviation; then the
     first 1500 rows are kept. The file is looked for in the folder that DESCENT_DATA names, in the
-    user's cache, and on the network, at most `SECONDS_PER_ADDRESS` for each address. Without it the
-    twin is returned, and `TWIN_NOTICE` printed.
+    user's cache, and on the network, where it waits at most `download.SECONDS_PER_ADDRESS` for each
+    of `AIRFOIL_ADDRESSES`. Without it the twin is returned, and `TWIN_NOTICE` printed.
 
     Raises ValueError for a file that is there but is not the expected one.
     """
@@ -95,25 +95,30 @@ def airfoil_path() -> Path | None:
 
     Raises ValueError for a file that is there but is not the expected one: it is not replaced.
     """
-    cache = user_cache()
     named = os.environ.get("DESCENT_DATA")
-    for folder in ([Path(named)] if named else []) + [cache]:
-        path = folder / AIRFOIL_FILE
-        if os.path.isfile(path):  # unlike Path.is_file, False for a folder that may not be entered
+    for folder in (named, user_cache()):
+        # Unlike Path.exists, os.path.exists is False in a folder that may not be entered.
+        if folder and os.path.exists(path := Path(folder, AIRFOIL_FILE)):
             _checked_bytes(path)
             return path
-    return fetched(AIRFOIL_ADDRESSES, AIRFOIL_SHA256, AIRFOIL_FILE, cache)
+    return fetched(AIRFOIL_ADDRESSES, AIRFOIL_SHA256, AIRFOIL_FILE)
 
 
 def _checked_bytes(path: Path) -> bytes:
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != AIRFOIL_SHA256:
-        raise ValueError(
-            f"{path} ({len(content)} bytes) is not NASA's airfoil file: expected SHA-256 "
-            f"{AIRFOIL_SHA256}, found {found}; remove the file or put the right one there"
-        )
-    return content
+    size = path.stat().st_size
+    if not path.is_file():  # reading a pipe would wait for ever
+        found = "no regular file"
+    elif size > LARGEST:
+        found = "too large a file to read"
+    else:
+        content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found == AIRFOIL_SHA256:
+            return content
+    raise ValueError(
+        f"{path} ({size} bytes) is not NASA's airfoil file: expected SHA-256 "
+        f"{AIRFOIL_SHA256}, found {found}; remove the file or put the right one there"
+    )
 
 
 def _airfoil(table: FloatArray, source: Literal["measured", "twin"]) -> Airfoil:
