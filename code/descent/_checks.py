@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 # A NumPy array, a torch tensor, or anything else that has their arithmetic. No narrower type holds
 # for all of them.
@@ -49,6 +50,25 @@ def check_interval(name: str, value: Any, interval: str) -> Any:
     if not (inside.all() if hasattr(inside, "all") else inside):
         raise ValueError(f"{name} must be in {interval}, got {given!r}")
     return value
+
+
+def as_float64(name: str, value: Any, interval: str) -> np.float64 | npt.NDArray[np.float64]:
+    """The value in float64, a number where it is one; refused like `check_interval` does.
+
+    What a float64 cannot hold, such as a longer float, is refused for what becomes of it.
+    """
+    with np.errstate(over="ignore"):
+        number = np.asarray(check_interval(name, value, interval), dtype=np.float64)[()]
+    check_interval(name, number, interval)
+    return number
+
+
+def check_number(name: str, value: Any, interval: str) -> float:
+    """The value as a Python float; refuses what `check_interval` does, and arrays."""
+    number = as_float64(name, value, interval)
+    if np.ndim(number):
+        raise ValueError(f"{name} must be one real number in {interval}, got {value!r}")
+    return float(number)
 
 
 def check_count(name: str, value: Any, low: int) -> int:
