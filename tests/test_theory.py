@@ -1,6 +1,7 @@
 """Closed forms against numbers: eigenvalues of the step, and rates of real runs."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -172,3 +173,135 @@ def test_bias_is_what_an_average_of_ones_lacks() -> None:
         y = 0.7 * y + 0.3
         found.append(y)
     np.testing.assert_allclose(theory.bias(0.7, t), found)
+
+
+# --- the ends of float64, where nothing may warn (warnings are errors here) or be NaN
+
+INF = float("inf")
+TINY, HUGE = 5e-324, np.finfo(float).max
+
+
+@pytest.mark.parametrize("curvature", [-1e308, 1e308])
+def test_overflow_is_infinite(curvature: float) -> None:
+    sign = -np.sign(curvature)
+    assert theory.gradient_descent_factor(100.0, curvature) == sign * INF
+    for momentum in (0.0, 0.9):
+        for radius in (theory.momentum_radius, theory.nesterov_radius):
+            assert radius(100.0, momentum, curvature) == INF
+        roots = theory.momentum_roots(100.0, momentum, curvature)
+        np.testing.assert_array_equal(sorted(roots.real), sorted([0.0, sign * INF]))
+        roots = theory.nesterov_roots(100.0, momentum, curvature)
+        np.testing.assert_array_equal(
+            sorted(roots.real), sorted([momentum / (1 + momentum), sign * INF])
+        )
+    assert theory.lr_limit(TINY, 0.5) == theory.lr_limit(TINY, 0.5, nesterov=True) == INF
+    assert theory.condition_number(TINY, HUGE) == INF
+
+
+def test_what_fits_is_finite_at_the_ends_too() -> None:
+    assert theory.gradient_descent_factor(0.5, 1e308) == pytest.approx(-5e307)
+    assert theory.momentum_radius(1.0, 0.9, 1e308) == pytest.approx(1e308)
+    assert theory.nesterov_radius(1.0, 0.5, 1e308) == pytest.approx(1.5e308)
+    assert theory.nesterov_radius(1.0, 0.5, -1e308) == pytest.approx(1.5e308)
+    assert theory.lr_limit(1e308, 0.5) == pytest.approx(3e-308, rel=1e-14)
+    assert theory.lr_limit(1e-308, 0.9, nesterov=True) == pytest.approx(3.8 / 2.8 * 1e308)
+    for best in (theory.best_gradient_descent, theory.best_momentum, theory.best_nesterov):
+        for size in (1e-308, 1e-160, 1e160, HUGE):
+            assert best(size, size) == pytest.approx((1 / size, 0.0, 0.0), rel=1e-12, abs=0)
+        widest = best(TINY, HUGE)
+        assert widest.rate == 1.0
+        assert widest.lr == pytest.approx(best(1.0, 1e200).lr * 1e200 / HUGE, rel=1e-12)
+        assert best(TINY, TINY) == (INF, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("curvature", [*np.geomspace(600, 1e15, 30), *-np.geomspace(600, 1e15, 30)])
+@pytest.mark.parametrize("momentum", [1e-9, 0.5, 0.99])
+def test_roots_far_out_have_the_right_sum_and_product(momentum: float, curvature: float) -> None:
+    shrink = 1 - 2.0 * curvature
+    for roots, trace, determinant in (
+        (theory.momentum_roots, 1 + momentum - 2.0 * curvature, momentum),
+        (theory.nesterov_roots, (1 + momentum) * shrink, momentum * shrink),
+    ):
+        ours = roots(2.0, momentum, curvature)
+        assert np.all(ours.imag == 0)
+        assert ours[0].real > ours[1].real
+        assert ours.sum() == pytest.approx(trace, rel=1e-15)
+        assert ours.prod() == pytest.approx(determinant, rel=1e-12)
+
+
+def test_numbers_of_any_kind_are_taken_as_float64() -> None:
+    half, point_nine, eighth = Fraction(1, 2), np.float32(0.9), np.longdouble(0.125)
+    assert theory.lr_limit(Fraction(1, 3), half) == theory.lr_limit(1 / 3, 0.5)
+    assert theory.best_momentum(half, 10**20) == theory.best_momentum(0.5, 1e20)
+    assert theory.window(point_nine) == theory.window(float(point_nine))
+    assert theory.half_life(np.array([0.5], np.float16)).dtype == np.float64
+    assert theory.bias(half, 3) == 0.875
+    np.testing.assert_array_equal(theory.ewma_weights(half, np.int8(2)), [0.5, 0.25])
+    for roots in (theory.momentum_roots, theory.nesterov_roots):
+        np.testing.assert_array_equal(roots(1, half, eighth), roots(1.0, 0.5, 0.125))
+
+
+LARGE = 10**400  # an integer that no float64 holds
+CALLS = {
+    "condition_number": ("smallest", "largest"),
+    "best_gradient_descent": ("smallest", "largest"),
+    "best_momentum": ("smallest", "largest"),
+    "best_nesterov": ("smallest", "largest"),
+    "gradient_descent_factor": ("lr", "curvature"),
+    "lr_limit": ("curvature", "momentum"),
+    "momentum_roots": ("lr", "momentum", "curvature"),
+    "momentum_radius": ("lr", "momentum", "curvature"),
+    "nesterov_roots": ("lr", "momentum", "curvature"),
+    "nesterov_radius": ("lr", "momentum", "curvature"),
+    "bias": ("beta", "t"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_no_float64_holds_is_refused_by_name(name: str) -> None:
+    for parameter in {*CALLS[name]} - {"beta", "momentum", "t"}:
+        given = dict.fromkeys(CALLS[name], 0.5)
+        for value in (LARGE, Fraction(LARGE, 3)) + ((-LARGE,) if parameter == "curvature" else ()):
+            with pytest.raises(ValueError, match=rf"^{parameter} must be in .*, got -?(inf|10+)$"):
+                getattr(theory, name)(**given | {parameter: value})
+    almost_one = Fraction(LARGE - 1, LARGE)
+    for parameter in {*CALLS[name]} & {"beta", "momentum"}:
+        given = dict.fromkeys(CALLS[name], 0.5) | {parameter: almost_one}
+        with pytest.raises(ValueError, match=rf"^{parameter} must be in \[0, 1\), got 1\.0$"):
+            getattr(theory, name)(**given)
+
+
+def test_a_sign_that_is_lost_is_told() -> None:
+    with pytest.raises(ValueError, match=r"^curvature must be in \(-inf, inf\), got -inf$"):
+        theory.gradient_descent_factor(0.1, -LARGE)
+    with pytest.raises(ValueError, match=r"^curvature must be in \(0, inf\), got 0\.0$"):
+        theory.lr_limit(Fraction(1, LARGE))
+    if np.finfo(np.longdouble).max > HUGE:  # not everywhere
+        with pytest.raises(ValueError, match=r"^curvature must be in \(0, inf\), got inf$"):
+            theory.lr_limit(np.longdouble("1e400"))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_shapes_that_do_not_broadcast_are_refused_by_name(name: str) -> None:
+    given = {parameter: np.full(n + 2, 0.5) for n, parameter in enumerate(CALLS[name])}
+    with pytest.raises(ValueError) as refusal:
+        getattr(theory, name)(**given)
+    shapes = ", ".join(f"({n + 2},)" for n in range(len(given)))
+    assert str(refusal.value) == f"{', '.join(given)} must broadcast together, got shapes {shapes}"
+
+
+def test_optima_broadcast() -> None:
+    smallest, largest = np.array([[0.2], [0.7]]), np.array([1.0, 4.0, 1e4])
+    for best in (theory.best_gradient_descent, theory.best_momentum, theory.best_nesterov):
+        ours = best(smallest, largest)
+        for i, j in np.ndindex(2, 3):
+            same = best(smallest[i, 0], largest[j])
+            found = [np.broadcast_to(value, (2, 3))[i, j] for value in ours]
+            assert found == pytest.approx(list(same), rel=1e-14)
+    with pytest.raises(ValueError, match=r"^largest must be at least smallest"):
+        theory.condition_number(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
+
+
+def test_weights_are_those_of_one_average() -> None:
+    with pytest.raises(ValueError, match=r"^beta must be one real number"):
+        theory.ewma_weights(np.array([0.5, 0.9]), 3)

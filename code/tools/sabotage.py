@@ -369,13 +369,13 @@ BREAKAGES = {
         (
             (
                 "theory.py",
-                "return _roots(1 + np.asarray(momentum) - np.asarray(lr) * curvature, momentum)",
-                "return _roots(1 - np.asarray(lr) * curvature, 0 * np.asarray(momentum))",
+                "trace = 1 + momentum - lr * curvature\n",
+                "momentum = 0 * momentum\n    trace = 1 + momentum - lr * curvature\n",
             ),
             (
                 "theory.py",
-                "limit = 2 * (1 + np.asarray(momentum)) / curvature",
-                "limit = 2 / curvature + 0 * np.asarray(momentum)",
+                "limit = 2 * (1 + momentum)\n",
+                "momentum = 0 * momentum\n    limit = 2 * (1 + momentum)\n",
             ),
         ),
     ),
@@ -385,10 +385,10 @@ BREAKAGES = {
         (
             (
                 "theory.py",
-                "return Optimum(2 / (smallest + largest)",
-                "return Optimum(1 / (smallest + largest)",
+                "lr = 1 / (smallest / 2 + largest / 2)",
+                "lr = 1 / (smallest + largest)",
             ),
-            ("theory.py", "return Optimum(4 / (largest**0.5", "return Optimum(2 / (largest**0.5"),
+            ("theory.py", "roots < 1e150, 4 / roots**2", "roots < 1e150, 2 / roots**2"),
         ),
     ),
     "weights-off": Breakage(
@@ -400,11 +400,11 @@ BREAKAGES = {
                 "(1 - beta) * beta ** np.arange(terms)",
                 "(1 - beta) * (beta**2) ** np.arange(terms)",
             ),
-            ("theory.py", "np.log(0.5) / np.log(beta)", "np.log(0.25) / np.log(beta)"),
+            ("theory.py", "np.log(0.5) / np.log(", "np.log(0.25) / np.log("),
             (
                 "theory.py",
-                "total: Number = 1 - np.asarray(beta) ** count",
-                "total: Number = 1 - np.asarray(beta) ** (2 * count)",
+                "total: Number = 1 - np.asarray(decay) ** count",
+                "total: Number = 1 - np.asarray(decay) ** (2 * count)",
             ),
         ),
     ),
