@@ -81,7 +81,7 @@ CASES = {
     "flag": (lambda: RMSprop(centered=1), "centered", "True or False", "1"),
     "flag in words": (lambda: Adam(eps_inside_root="no"), "eps_inside_root", "True or", "'no'"),
     "replaced": (lambda: replace(SGD(), lr=-3.0), "lr", "[0, inf)", "-3.0"),
-    "whole number beyond floats": (lambda: SGD(lr=10**400), "lr", "[0, inf)", "1000"),
+    "whole number beyond floats": (lambda: SGD(lr=10**400), "lr", "[0, inf)", "inf"),
     # One step.
     "a matrix": (
         lambda: SGD().init(np.ones((1, 1)).view(np.matrix)),

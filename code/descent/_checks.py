@@ -1,5 +1,6 @@
 """Checks of arguments, so that every refusal in the package reads the same."""
 
+import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -36,7 +37,8 @@ def check_interval(name: str, value: Any, interval: str) -> Any:
         try:
             value = float(value)
         except OverflowError:  # a whole number that no float can hold
-            raise ValueError(f"{name} must be in {interval}, got {given!r}") from None
+            value = math.inf if value > 0 else -math.inf
+        given = given if value == given else value  # a refusal tells what became of it
     elif not is_floating(value):
         raise ValueError(
             f"{name} must be a real number or a floating-point array in {interval}, got {given!r}"
