@@ -1,16 +1,24 @@
 """RuleOptimizer, against what PyTorch expects of an optimizer."""
 
 import copy
+import dataclasses
 import io
 import pickle
+import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
 
 from descent import optim, rules
 from descent.optim import RuleOptimizer
-from descent.rules import SGD, AdaGrad, Adam, AdamW, Momentum, NAdam, RMSprop, Rule
+from descent.rules import SGD, Adam, AdamW, Momentum, NAdam, RMSprop, Rule
 from rule_cases import CASES, RULES, Case, hyper_parameters
 
 every_rule = pytest.mark.parametrize("kind", RULES, ids=lambda kind: kind.__name__)
@@ -72,7 +80,10 @@ def test_a_step_is_the_rules_own(kind: type[Rule]) -> None:
         optimizer.step()
     assert torch.equal(p.detach(), x)
     saved = optimizer.state[p]
-    assert type(saved) is dict and list(saved) == list(rule.State._fields)
+    kept = {name: value for name, value in state._asdict().items() if value is not None}
+    assert type(saved) is dict and list(saved) == list(kept)
+    for name, value in kept.items():
+        assert torch.equal(saved[name], value) if torch.is_tensor(value) else saved[name] == value
 
 
 @every_rule
@@ -94,6 +105,186 @@ def test_a_big_parameter_goes_in_pieces_with_the_same_bits(kind, layout, monkeyp
     assert torch.equal(whole[0], pieces[0])
     for a, b in zip(whole[1], pieces[1], strict=True):
         assert torch.equal(a, b)
+
+
+def some_parameters(dtype: torch.dtype) -> list[torch.Tensor]:
+    """Parameters of many shapes and layouts, among them one without an element."""
+    shapes = [(), (3,), (2, 5), (1,), (0,), (40,), (2, 3, 2, 2), (7, 4)]
+    generator = torch.Generator().manual_seed(3)
+    params = [torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes]
+    params[2] = params[2].T
+    params[6] = params[6].contiguous(memory_format=torch.channels_last)
+    params[7] = params[7].T
+    return [p.requires_grad_() for p in params]
+
+
+@every_rule
+@pytest.mark.parametrize("chunk", [13, 65536])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_parameters_together_have_the_bits_of_each_alone(kind, chunk, dtype, monkeypatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    rule = some_rule(kind)
+    together, alone = some_parameters(dtype), some_parameters(dtype)
+    # Two groups, and a parameter of another dtype among the others.
+    for params in (together, alone):
+        params.insert(3, torch.linspace(-1, 1, 5, dtype=torch.bfloat16).requires_grad_())
+    one = RuleOptimizer([{"params": together[:5]}, {"params": together[5:], "lr": 0.03}], rule)
+    each = [RuleOptimizer([p], rule) for p in alone[:5]]
+    each += [RuleOptimizer([p], dataclasses.replace(rule, lr=0.03)) for p in alone[5:]]
+    for t in range(5):
+        for i, (p, q) in enumerate(zip(together, alone, strict=True)):
+            # Some are left out now and then, so that the counts differ.
+            p.grad = None if (i + t) % 4 == 0 else torch.cos(p.detach() * (t + 1))
+            q.grad = None if p.grad is None else p.grad.clone()
+        monkeypatch.setattr(optim, "CHUNK", chunk)
+        one.step()
+        monkeypatch.setattr(optim, "CHUNK", 1000)
+        for optimizer in each:
+            optimizer.step()
+    for p, q, optimizer in zip(together, alone, each, strict=True):
+        assert torch.equal(p, q)
+        assert one.state[p].keys() == optimizer.state[q].keys()
+        for name, value in one.state[p].items():
+            other = optimizer.state[q][name]
+            assert torch.equal(value, other) if torch.is_tensor(value) else value == other
+
+
+def test_small_parameters_are_one_call_of_the_formula_and_big_ones_many(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    sizes = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Counted(SGD):
+        def formula(self, x, grad, state):
+            sizes.append(x.numel())
+            return super().formula(x, grad, state)
+
+    def calls(*shapes) -> list[int]:
+        params = [torch.ones(shape, requires_grad=True) for shape in shapes]
+        for p in params:
+            p.grad = torch.ones_like(p)
+        sizes.clear()
+        RuleOptimizer(params, Counted()).step()
+        return sizes
+
+    assert calls(*[(10, 10)] * 100) == [10_000]
+    assert calls((40_000,), (30_000,), (1,), (optim.CHUNK,)) == [40_000, 30_001, optim.CHUNK]
+    assert calls((2, optim.CHUNK), (3,)) == [optim.CHUNK, optim.CHUNK, 3]
+
+
+class Elsewhere(torch.Tensor):
+    """As a DTensor: what rearranges its elements gives a copy."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        result = super().__torch_function__(func, types, args, kwargs or {})
+        if func in (torch.Tensor.view, torch.Tensor.reshape, torch.split):
+            return torch.utils._pytree.tree_map(torch.clone, result)
+        return result
+
+
+@every_rule
+def test_a_tensor_of_another_class_is_neither_cut_nor_joined(kind, monkeypatch) -> None:
+    monkeypatch.setattr(optim, "CHUNK", 4)
+    plain = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in (2, 30, 3)]
+    other = [x.clone().as_subclass(Elsewhere).requires_grad_() for x in plain]
+    plain = [x.requires_grad_() for x in plain]
+    a, b = RuleOptimizer(plain, some_rule(kind)), RuleOptimizer(other, some_rule(kind))
+    for t in range(3):
+        for p in plain + other:
+            p.grad = torch.cos(p.detach() * (t + 1))
+        a.step()
+        b.step()
+    for p, q in zip(plain, other, strict=True):
+        assert torch.equal(p.detach(), q.detach().as_subclass(torch.Tensor))
+
+
+@pytest.fixture(scope="module")
+def one_process():
+    """A group of processes that is this one alone."""
+    torch.distributed.init_process_group(
+        "gloo", store=torch.distributed.HashStore(), rank=0, world_size=1
+    )
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@every_rule
+def test_a_sharded_model_moves_as_the_whole(kind: type[Rule], one_process, monkeypatch) -> None:
+    monkeypatch.setattr(optim, "CHUNK", 3)
+    sharded, whole = network(), network()
+    torch.distributed.fsdp.fully_shard(
+        sharded, mesh=torch.distributed.init_device_mesh("cpu", (1,))
+    )
+    for model in (sharded, whole):
+        train(model, RuleOptimizer(model.parameters(), some_rule(kind)), 4)
+    assert not same(whole, network())
+    for p, q in zip(sharded.parameters(), whole.parameters(), strict=True):
+        assert type(p) is not type(q) and torch.equal(p.full_tensor(), q)
+
+
+@every_rule
+def test_zero_redundancy(kind: type[Rule], one_process) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own torch.jit.script
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+    ours, theirs = network(), network()
+    a = ZeroRedundancyOptimizer(ours.parameters(), RuleOptimizer, rule=some_rule(kind))
+    b = RuleOptimizer(theirs.parameters(), some_rule(kind))
+    schedulers = [torch.optim.lr_scheduler.ExponentialLR(o, 0.5) for o in (a, b)]
+
+    def both(first: int) -> None:
+        for model, optimizer, scheduler in zip((ours, theirs), (a, b), schedulers, strict=True):
+            train(model, optimizer, 2, first=first)
+            scheduler.step()
+        assert same(ours, theirs)
+
+    both(0)
+    a.consolidate_state_dict()
+    saved = a.state_dict()
+    a = ZeroRedundancyOptimizer(ours.parameters(), RuleOptimizer, rule=some_rule(kind))
+    a.load_state_dict(saved)
+    schedulers[0].optimizer = a
+    assert a.param_groups[0]["lr"] == b.param_groups[0]["lr"] != some_rule(kind).lr
+    both(2)
+    for model, optimizer in ((ours, a), (theirs, b)):
+        more = torch.ones(3, dtype=torch.float64, requires_grad=True)
+        model.register_parameter("more", torch.nn.Parameter(more))
+        optimizer.add_param_group({"params": [model.more]})
+        model.more.grad = torch.ones_like(more)
+        optimizer.step()
+    assert same(ours, theirs)
+
+
+@every_rule
+@pytest.mark.parametrize("flat", [True, False])
+def test_distributed_checkpoints(kind: type[Rule], flat: bool) -> None:
+    options = StateDictOptions(flatten_optimizer_state_dict=flat)
+    straight, resumed = network(), network()
+    optimizer = RuleOptimizer(straight.parameters(), some_rule(kind))
+    again = RuleOptimizer(resumed.parameters(), some_rule(kind))
+    train(straight, optimizer, 3)
+    resumed.load_state_dict(straight.state_dict())
+    saved = get_optimizer_state_dict(straight, optimizer, options=options)
+    set_optimizer_state_dict(resumed, again, copy.deepcopy(saved), options=options)
+    train(straight, optimizer, 3, first=3)
+    train(resumed, again, 3, first=3)
+    assert same(straight, resumed)
+
+
+def test_compiled_it_is_the_same_and_nothing_is_compiled_again_and_again() -> None:
+    ours, theirs = network(), network()
+    a, b = (RuleOptimizer(m.parameters(), Adam()) for m in (ours, theirs))
+    frames = []
+
+    def backend(graph, inputs):
+        frames.append(graph)
+        return graph.forward
+
+    a.step = torch.compile(a.step, backend=backend)
+    train(ours, a, 12)
+    train(theirs, b, 12)
+    assert same(ours, theirs) and not frames
 
 
 @every_rule
@@ -180,7 +371,7 @@ def test_a_group_added_later_starts_its_own_count() -> None:
     assert [optimizer.state[p]["t"] for p in model.parameters()] == [5, 5, 2, 2]
     assert not torch.equal(frozen, model[2].weight)
     assert optimizer.param_groups[1]["lr"] == 0.5
-    assert optimizer.param_groups[1]["beta1"] == 0.9
+    assert optimizer.param_groups[1]["betas"] == (0.9, 0.999)
 
 
 def test_named_parameters_keep_their_names() -> None:
@@ -216,6 +407,71 @@ def test_schedulers_steer_it_as_torchs_own(name: str) -> None:
         torch.testing.assert_close(x, y, rtol=1e-13, atol=1e-14)
 
 
+CYCLES = {
+    "OneCycle": lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=20),
+    "Cyclic": lambda o: torch.optim.lr_scheduler.CyclicLR(o, 0.01, 0.1, step_size_up=4),
+}
+
+
+@pytest.mark.parametrize("name", CYCLES)
+@pytest.mark.parametrize(
+    ("rule", "peer"),
+    [
+        (Adam(), torch.optim.Adam),
+        (AdamW(), torch.optim.AdamW),
+        (rules.AMSGrad(), lambda p: torch.optim.Adam(p, amsgrad=True)),
+        (rules.AdaMax(), torch.optim.Adamax),
+        (NAdam(), torch.optim.NAdam),
+        (Momentum(), lambda p: torch.optim.SGD(p, momentum=0.9)),
+        (rules.Nesterov(), lambda p: torch.optim.SGD(p, momentum=0.9, nesterov=True)),
+        (RMSprop(), lambda p: torch.optim.RMSprop(p, momentum=0.9)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Rule) else "",
+)
+def test_schedulers_cycle_the_momentum_as_torchs_own(rule, peer, name, monkeypatch) -> None:
+    monkeypatch.setattr(torch, "get_default_dtype", lambda: torch.float64)  # for torch's NAdam
+    ours, theirs = network(), network()
+    a, b = RuleOptimizer(ours.parameters(), rule), peer(theirs.parameters())
+    schedulers = CYCLES[name](a), CYCLES[name](b)
+    seen = set()
+    for t in range(12):
+        train(ours, a, 1, first=t)
+        train(theirs, b, 1, first=t)
+        for scheduler in schedulers:
+            scheduler.step()
+        for key in {"betas", "momentum"} & set(b.param_groups[0]):
+            assert a.param_groups[0][key] == b.param_groups[0][key]
+            seen.add(a.param_groups[0][key])
+    assert len(seen) > 4
+    for x, y in zip(values(ours), values(theirs), strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-11, atol=1e-12)
+
+
+def test_groups_that_torch_has_written_into_can_be_rebuilt() -> None:
+    model = network()
+    optimizer = RuleOptimizer(model.named_parameters(), Adam())
+    for schedule in CYCLES.values():
+        schedule(optimizer)
+    torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.05)
+    optimizer.load_state_dict(optimizer.state_dict())
+    more = torch.ones(1, requires_grad=True)
+    optimizer.add_param_group({"params": [("more", more)]})
+    first, second = ({**group} for group in optimizer.param_groups)
+    assert {"max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr"} <= set(first)
+    assert "differentiable" in second
+    again = RuleOptimizer([first, second], Adam())
+    assert [g["lr"] for g in again.param_groups] == [g["lr"] for g in optimizer.param_groups]
+    assert again.param_groups[0]["betas"] == optimizer.param_groups[0]["betas"]
+
+
+def test_half_of_a_pair_set_beside_it_is_refused() -> None:
+    model = network()
+    optimizer = RuleOptimizer(model.parameters(), Adam())
+    optimizer.param_groups[0]["beta1"] = 0.5
+    with pytest.raises(ValueError, match=r"beta1 must be set in betas, a pair .*got beta1=0.5"):
+        train(model, optimizer, 1)
+
+
 def test_reduce_on_plateau() -> None:
     optimizer = RuleOptimizer(network().parameters(), SGD(lr=1.0))
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.1)
@@ -234,29 +490,103 @@ def test_a_scheduler_that_leaves_the_interval_is_refused() -> None:
     assert same(model, before)
 
 
-def test_momentum_raised_from_zero_by_a_scheduler_takes_effect() -> None:
-    p = torch.zeros(1, requires_grad=True)
-    optimizer = RuleOptimizer([p], RMSprop(lr=0.1))
-    p.grad = torch.ones(1)
-    optimizer.step()
-    assert optimizer.state[p]["velocity"] is None
-    optimizer.param_groups[0]["momentum"] = 0.9
-    optimizer.step()
-    first = optimizer.state[p]["velocity"].clone()
-    optimizer.step()
-    assert (optimizer.state[p]["velocity"] > first).all()
+@pytest.mark.parametrize("change", [{"momentum": 0.9}, {"centered": True}], ids=str)
+@pytest.mark.parametrize("size", [26, 100])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_state_that_a_change_calls_for_begins_late_and_whole(
+    change, size, threads, monkeypatch
+) -> None:
+    # In pieces of 13 elements for each thread; the rule itself goes over the whole parameter.
+    monkeypatch.setattr(optim, "CHUNK", 13)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    rule = RMSprop(lr=0.1)
+    x = torch.linspace(-1, 1, size, dtype=torch.float64)
+    p, state = x.clone().requires_grad_(), rule.init(x)
+    optimizer = RuleOptimizer([p], rule)
+    for t in range(6):
+        if t == 3:
+            optimizer.param_groups[0].update(change)
+            rule = dataclasses.replace(rule, **change)
+            state = state._replace(
+                **{name: v for name, v in rule.init(x)._asdict().items() if name != "square"}
+            )
+        p.grad = torch.cos(x + t)
+        x, state = rule.step(x, torch.cos(x + t), state)
+        optimizer.step()
+        assert torch.equal(p.detach(), x)
+    late = "velocity" if "momentum" in change else "mean"
+    assert torch.equal(optimizer.state[p][late], getattr(state, late))
+    assert set(optimizer.state[p]) == {"square", late}
 
 
-def test_lr_may_be_a_tensor_of_one_element() -> None:
+def test_momentum_raised_from_zero_by_a_scheduler_moves_all_of_a_big_parameter() -> None:
+    grad = torch.linspace(0.5, 1, 2 * optim.CHUNK * torch.get_num_threads() + 7)
+    p = torch.zeros_like(grad).requires_grad_()
+    optimizer = RuleOptimizer([p], RMSprop(lr=0.1, alpha=0.0, eps=0.0))
+    for momentum in (0.0, 0.5, 0.5):
+        optimizer.param_groups[0]["momentum"] = momentum
+        p.grad = grad.clone()
+        optimizer.step()
+    # Every gradient over its own size is 1: the steps are 1, 1 and 1 + 1/2.
+    torch.testing.assert_close(p.detach(), torch.full_like(grad, -0.35))
+    torch.testing.assert_close(optimizer.state[p]["velocity"], torch.full_like(grad, 1.5))
+
+
+def test_state_that_a_formula_brings_late_by_itself_is_refused() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Late(RMSprop):
+        def formula(self, x, grad, state):
+            x, after = super().formula(x, grad, state)
+            return x, after._replace(velocity=grad)
+
+    p = torch.ones(3, requires_grad=True)
+    p.grad = torch.ones(3)
+    with pytest.raises(ValueError, match=r"velocity must be an array from the start of Late"):
+        RuleOptimizer([p], Late()).step()
+    assert p.tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "lr",
+    [
+        torch.tensor(0.01, dtype=torch.float64),
+        torch.tensor([0.01], dtype=torch.float64),
+        torch.tensor([[0.01]], dtype=torch.float64),
+        np.array(0.01),
+        np.array([[0.01]]),
+        np.float64(0.01),
+        Fraction(1, 100),
+    ],
+    ids=repr,
+)
+def test_lr_may_be_any_number_or_array_of_one_element(lr) -> None:
     ours, theirs = network(), network()
-    a = RuleOptimizer(ours.parameters(), Adam(lr=torch.tensor(0.01, dtype=torch.float64)))
+    a = RuleOptimizer(ours.parameters(), Adam(lr=lr))
     scheduler = torch.optim.lr_scheduler.ExponentialLR(a, 0.5)
     train(ours, a, 3)
     train(theirs, RuleOptimizer(theirs.parameters(), Adam(lr=0.01)), 3)
     for x, y in zip(values(ours), values(theirs), strict=True):
         torch.testing.assert_close(x, y, rtol=1e-13, atol=1e-14)
     scheduler.step()
-    assert float(a.param_groups[0]["lr"]) == pytest.approx(0.005)
+    now = a.param_groups[0]["lr"]
+    assert float(now) == pytest.approx(0.005)
+    # The caller's tensor, into which a scheduler writes, or a plain number.
+    assert now is lr if torch.is_tensor(lr) else type(now) is float
+
+
+def test_betas_may_be_tensors_also_where_parameters_are_scalars() -> None:
+    # Then NAdam's product of momenta is a tensor of shape (), as a scalar parameter is.
+    betas = torch.tensor(0.9, dtype=torch.float64), torch.tensor(0.99, dtype=torch.float64)
+    found = []
+    for beta1, beta2 in (betas, (0.9, 0.99)):
+        params = [torch.full(shape, 2.0, dtype=torch.float64) for shape in ((), (3,), (1,))]
+        optimizer = RuleOptimizer(params, NAdam(lr=0.1, beta1=beta1, beta2=beta2))
+        for t in range(4):
+            for p in params:
+                p.grad = torch.cos(p + t)
+            optimizer.step()
+        found.append(torch.cat([p.reshape(-1) for p in params]))
+    torch.testing.assert_close(*found, rtol=1e-13, atol=1e-14)
 
 
 def test_closure_is_called_once_with_gradients_on_and_its_loss_returned() -> None:
@@ -310,6 +640,36 @@ def test_dtypes(kind: type[Rule], dtype: torch.dtype) -> None:
         optimizer.step()
     assert p.dtype == dtype and torch.isfinite(p).all() and (p < 0).all()
     assert {v.dtype for v in state_tensors(optimizer)} <= {dtype}
+
+
+@pytest.mark.parametrize(
+    ("rule", "peer"),
+    [
+        (Adam(lr=0.1), lambda p: torch.optim.Adam(p, lr=0.1, foreach=False)),
+        (
+            rules.AMSGrad(lr=0.1),
+            lambda p: torch.optim.Adam(p, lr=0.1, amsgrad=True, foreach=False),
+        ),
+        (RMSprop(lr=0.1), lambda p: torch.optim.RMSprop(p, lr=0.1, foreach=False)),
+    ],
+    ids=["Adam", "AMSGrad", "RMSprop"],
+)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_moves_under_gradients_whose_square_it_cannot_hold(
+    rule, peer, dtype
+) -> None:
+    # 300² is beyond float16's 65504; (1 - β) · 300² is not.
+    ours, theirs = (torch.tensor([1.0, -2.0], dtype=dtype).requires_grad_() for _ in range(2))
+    a, b = RuleOptimizer([ours], rule), peer([theirs])
+    for _ in range(3):
+        for p in (ours, theirs):
+            p.grad = torch.tensor([300.0, -300.0], dtype=dtype)
+        a.step()
+        b.step()
+    # Each rounds to its dtype at other places: a few of its last bits.
+    torch.testing.assert_close(ours, theirs, rtol=4 * torch.finfo(dtype).eps, atol=0.0)
+    assert ours.dtype == dtype and all(v.dtype == dtype for v in state_tensors(a))
+    assert torch.isfinite(ours).all() and (ours.detach() - torch.tensor([1, -2])).abs().min() > 0.2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -397,8 +757,28 @@ P = torch.ones(2, requires_grad=True)
             r"lr must be in \[0, inf\), got -1.0",
         ),
         (
-            lambda: RuleOptimizer([{"params": [P], "betas": (0.9, 0.99)}], Adam()),
-            r"a group of Adam may set lr, beta1, .*; got \['betas'\]",
+            lambda: RuleOptimizer([{"params": [P], "beta1": 0.8}], Adam()),
+            r"a group of Adam may set lr, eps, .*betas; got \['beta1'\]",
+        ),
+        (
+            lambda: RuleOptimizer([{"params": [P], "momentum": 0.8, "foreach": True}], Adam()),
+            r"a group of Adam may set .*; got \['foreach', 'momentum'\]",
+        ),
+        (
+            lambda: RuleOptimizer([{"params": [P], "betas": 0.8}], Adam()),
+            r"betas must be a pair \(beta1, beta2\), got 0.8",
+        ),
+        (
+            lambda: RuleOptimizer([{"params": [P], "betas": (0.8, 0.9, 0.9)}], Adam()),
+            r"betas must be a pair \(beta1, beta2\), got \(0.8, 0.9, 0.9\)",
+        ),
+        (
+            lambda: RuleOptimizer([{"params": [P], "betas": (0.8, 1.0)}], Adam()),
+            r"beta2 must be in \[0, 1\), got 1.0",
+        ),
+        (
+            lambda: RuleOptimizer([{"params": [P], "rule": AdamW()}], Adam()),
+            r"rule must be Adam in every group, got AdamW\(",
         ),
         (
             lambda: RuleOptimizer([torch.ones(2, dtype=torch.long)], SGD()),
@@ -410,7 +790,11 @@ P = torch.ones(2, requires_grad=True)
         ),
         (
             lambda: RuleOptimizer([P], SGD(lr=np.array([0.1, 0.2]))),
-            r"lr must be a number or a tensor of one element, shape \(\); got array\(\[0.1, 0.2",
+            r"lr must be a number or a tensor of one element, got array\(\[0.1, 0.2",
+        ),
+        (
+            lambda: RuleOptimizer([P], SGD(lr=torch.ones(2))),
+            r"lr must be a number or a tensor of one element, got tensor\(\[1., 1.\]\)",
         ),
     ],
 )
@@ -427,25 +811,110 @@ def test_a_refused_group_is_not_kept() -> None:
     assert len(optimizer.param_groups) == 1
 
 
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize("saver", RULES, ids=lambda kind: kind.__name__)
+def test_the_state_of_another_rule_is_refused(saver: type[Rule], steps: int) -> None:
+    model = network()
+    theirs = RuleOptimizer(model.parameters(), saver())
+    train(model, theirs, steps)
+    for kind in RULES:
+        ours = RuleOptimizer(model.parameters(), kind())
+        if kind is saver:
+            ours.load_state_dict(theirs.state_dict())
+        else:
+            message = f"must be that of {kind.__name__}, got that of {saver.__name__}"
+            with pytest.raises(ValueError, match=message):
+                ours.load_state_dict(theirs.state_dict())
+            assert not ours.state
+
+
+def spoiled(change) -> dict:
+    """A checkpoint of Adam after two steps, changed."""
+    model = network()
+    optimizer = RuleOptimizer(model.parameters(), Adam())
+    train(model, optimizer, 2)
+    saved = optimizer.state_dict()
+    change(saved["state"], saved["param_groups"][0])
+    return saved
+
+
 @pytest.mark.parametrize(
-    ("saver", "message"),
+    ("change", "message"),
     [
-        (SGD(), "must be that of Adam, got a group without beta1, beta2, eps, eps_inside_root"),
-        (rules.AdaMax(), "must be that of Adam, got a group without eps_inside_root"),
+        (lambda _, group: group.pop("rule"), "got that of another optimizer"),
+        (lambda _, group: group.pop("eps"), "got a group without eps"),
+        (lambda _, group: group.update(lr=-1.0), r"lr must be in \[0, inf\), got -1.0"),
+        (lambda _, group: group.update(beta1=0.5), r"beta1 must be set in betas, .* beta1=0.5"),
+        (
+            lambda _, group: group.update(eps_inside_root=True),
+            "got one with eps_inside_root=True where this one has False",
+        ),
+        (lambda state, _: state[2].pop("t"), "got a state with mean, square"),
+        (lambda state, _: state[2].update(total=1.0), "a state with mean, square, t, total"),
+        (
+            lambda state, _: state[2].update(mean=torch.ones(1)),
+            r"got mean of shape \(1,\) for a parameter of shape \(1, 4\)",
+        ),
+        (lambda state, _: state[2].update(mean=0.5), r"got mean of shape \(\) for a parameter"),
+        (lambda state, _: state[2].update(t=torch.ones(4)), r"got t of shape \(4,\)"),
     ],
 )
-def test_the_state_of_another_rule_is_refused(saver: Rule, message: str) -> None:
+def test_a_state_that_does_not_fit_is_refused_before_anything_changes(change, message) -> None:
+    model = network()
+    optimizer = RuleOptimizer(model.parameters(), Adam(lr=0.5))
+    train(model, optimizer, 1)
+    before = copy.deepcopy(optimizer.state_dict())
     with pytest.raises(ValueError, match=message):
-        RuleOptimizer([P], Adam()).load_state_dict(RuleOptimizer([P], saver).state_dict())
+        optimizer.load_state_dict(spoiled(change))
+    after = optimizer.state_dict()
+    assert before["param_groups"] == after["param_groups"]
+    torch.testing.assert_close(before["state"], after["state"], rtol=0, atol=0)
 
 
-def test_a_state_with_other_fields_is_refused() -> None:
-    p = torch.ones(2, requires_grad=True)
-    p.grad = torch.ones(2)
-    adam, grad = RuleOptimizer([p], AdamW()), RuleOptimizer([p], AdaGrad())
-    adam.step()
-    grad.step()
-    saved = adam.state_dict()
-    saved["state"] = grad.state_dict()["state"]
-    with pytest.raises(ValueError, match="must be that of AdamW, got a state with t, total"):
-        adam.load_state_dict(saved)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_centred_state_is_refused_where_it_is_not(steps: int) -> None:
+    model = network()
+    for ours, theirs in ((True, False), (False, True)):
+        saver = RuleOptimizer(model.parameters(), RMSprop(centered=theirs))
+        train(model, saver, steps)
+        with pytest.raises(ValueError, match=f"centered={theirs} where this one has {ours}"):
+            RuleOptimizer(model.parameters(), RMSprop(centered=ours)).load_state_dict(
+                saver.state_dict()
+            )
+
+
+def test_a_state_saved_between_a_raised_momentum_and_the_next_step() -> None:
+    straight = network()
+    optimizer = RuleOptimizer(straight.parameters(), RMSprop())
+    train(straight, optimizer, 2)
+    optimizer.param_groups[0]["momentum"] = 0.5
+    resumed = copy.deepcopy(straight)
+    again = RuleOptimizer(resumed.parameters(), RMSprop())
+    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    train(straight, optimizer, 2, first=2)
+    train(resumed, again, 2, first=2)
+    assert same(straight, resumed)
+
+
+def test_a_hook_may_turn_a_checkpoint_of_torchs_into_ours() -> None:
+    ours, theirs = network(), network()
+    peer = torch.optim.Adam(theirs.parameters(), lr=0.01)
+    train(theirs, peer, 4)
+    ours.load_state_dict(theirs.state_dict())
+    optimizer = RuleOptimizer(ours.parameters(), Adam())
+
+    def translate(_, saved):
+        group = {k: saved["param_groups"][0][k] for k in ("params", "lr", "betas", "eps")}
+        group.update(rule="Adam", weight_decay=0.0, eps_inside_root=False)
+        state = {
+            i: {"mean": s["exp_avg"], "square": s["exp_avg_sq"], "t": int(s["step"])}
+            for i, s in saved["state"].items()
+        }
+        return {"state": state, "param_groups": [group]}
+
+    optimizer.register_load_state_dict_pre_hook(translate)
+    optimizer.load_state_dict(copy.deepcopy(peer.state_dict()))
+    train(ours, optimizer, 4, first=4)
+    train(theirs, peer, 4, first=4)
+    for a, b in zip(values(ours), values(theirs), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)
