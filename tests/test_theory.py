@@ -305,3 +305,26 @@ def test_optima_broadcast() -> None:
 def test_weights_are_those_of_one_average() -> None:
     with pytest.raises(ValueError, match=r"^beta must be one real number"):
         theory.ewma_weights(np.array([0.5, 0.9]), 3)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.05, 0.3, 0.6, 0.9])
+def test_borders_are_where_the_roots_turn(momentum: float, nesterov: bool) -> None:
+    """Creeping, swinging, zigzagging, diverging: real, complex, real and negative, outside."""
+    roots = theory.nesterov_roots if nesterov else theory.momentum_roots
+    swings, zigzags, grows = theory.regime_borders(np.array([momentum]), nesterov)
+    for border, complex_before, complex_after in ((swings, False, True), (zigzags, True, False)):
+        assert roots(border - 1e-6, momentum, 1.0).imag.any() == complex_before
+        assert roots(border + 1e-6, momentum, 1.0).imag.any() == complex_after
+    assert (roots(swings - 1e-6, momentum, 1.0).real > 0).all()
+    assert (roots(zigzags + 1e-6, momentum, 1.0).real.min() < 0).all()
+    assert np.abs(roots(grows - 1e-6, momentum, 1.0)).max() < 1
+    assert np.abs(roots(grows + 1e-6, momentum, 1.0)).max() > 1
+
+
+def test_a_complex_pair_begins_with_the_sign_of_its_real_part() -> None:
+    """The order that NumPy's root of a complex number gives, as plots number the roots."""
+    first, second = theory.momentum_roots(2.4, 0.9, 1.0)
+    assert first.real < 0 and first.imag < 0 and second == first.conjugate()
+    first, second = theory.momentum_roots(1.2, 0.9, 1.0)
+    assert first.real > 0 and first.imag > 0 and second == first.conjugate()

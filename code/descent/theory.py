@@ -13,7 +13,7 @@ float64 is infinite. Whatever else is given raises a ValueError that names it.
 Sources: Polyak (1964); Lessard, Recht and Packard (2016), table 1 and proposition 1.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ __all__ = [
     "momentum_roots",
     "nesterov_radius",
     "nesterov_roots",
+    "regime_borders",
     "window",
 ]
 
@@ -95,21 +96,49 @@ def lr_limit(curvature: Number, momentum: Number = 0.0, nesterov: bool = False) 
     return limit / (1 + 2 * momentum) / curvature if nesterov else limit / curvature
 
 
+def _pairs(trace: Any, determinant: Any) -> Any:
+    """Both solutions z of z² - trace z + determinant = 0, each as its real and imaginary part.
+
+    The larger first; of two complex ones, that with an imaginary part of the sign of the real part.
+    """
+    centre = trace / 2
+    square = centre * centre - determinant
+    spread = np.sqrt(abs(square))
+    real = np.where(square < 0, 0, spread)
+    imaginary = np.where(square < 0, np.where(centre < 0, -spread, spread), 0)
+    return (centre + real, imaginary), (centre - real, 0 - imaginary)
+
+
 @_silent
 def _roots(trace: _Float64, determinant: _Float64, quotient: _Float64) -> Roots:
-    """Both solutions z of z² - trace z + determinant = 0, on a last axis of 2; the larger first.
+    """The same as complex numbers, on a last axis of 2, wherever the trace lies.
 
     Far out they are trace (1 ± √(1 - 4 quotient / trace)) / 2, with quotient = determinant / trace:
     without a square that overflows, or a difference that cancels.
     """
     far = np.abs(trace) > 1e3
-    centre = np.asarray(np.where(far, 0.0, trace), dtype=complex) / 2
-    spread = np.sqrt(centre**2 - determinant)
+    near = [
+        real + 1j * imaginary for real, imaginary in _pairs(np.where(far, 0, trace), determinant)
+    ]
     share = (1 + np.sqrt(1 - 4 * quotient / trace)) / 2
     outer, inner = trace * share, quotient / share
-    first = np.where(far, np.maximum(outer, inner), centre + spread)
-    second = np.where(far, np.minimum(outer, inner), centre - spread)
+    first = np.where(far, np.maximum(outer, inner), near[0])
+    second = np.where(far, np.minimum(outer, inner), near[1])
     return np.stack([first, second], axis=-1)
+
+
+def _momentum_equation(lr: Number, momentum: Number, curvature: Number) -> list[_Float64]:
+    """Trace and determinant of the heavy ball's step, and determinant / trace."""
+    lr, momentum, curvature = _step(lr, momentum, curvature)
+    trace = 1 + momentum - lr * curvature
+    return [trace, momentum, momentum / trace]
+
+
+def _nesterov_equation(lr: Number, momentum: Number, curvature: Number) -> list[_Float64]:
+    """Trace and determinant of Nesterov's step, and determinant / trace."""
+    lr, momentum, curvature = _step(lr, momentum, curvature)
+    shrink = 1 - lr * curvature
+    return [(1 + momentum) * shrink, momentum * shrink, momentum / (1 + momentum)]
 
 
 @_silent
@@ -118,9 +147,7 @@ def momentum_roots(lr: Number, momentum: Number, curvature: Number) -> Roots:
 
     lr: (...), η. momentum: (...), β. curvature: (...), λ, of either sign. Returns (..., 2).
     """
-    lr, momentum, curvature = _step(lr, momentum, curvature)
-    trace = 1 + momentum - lr * curvature
-    return _roots(trace, momentum, momentum / trace)
+    return _roots(*_momentum_equation(lr, momentum, curvature))
 
 
 @_silent
@@ -129,9 +156,7 @@ def nesterov_roots(lr: Number, momentum: Number, curvature: Number) -> Roots:
 
     lr: (...), η. momentum: (...), β. curvature: (...), λ, of either sign. Returns (..., 2).
     """
-    lr, momentum, curvature = _step(lr, momentum, curvature)
-    shrink = 1 - lr * curvature
-    return _roots((1 + momentum) * shrink, momentum * shrink, momentum / (1 + momentum))
+    return _roots(*_nesterov_equation(lr, momentum, curvature))
 
 
 def momentum_radius(lr: Number, momentum: Number, curvature: Number) -> Number:
@@ -190,6 +215,28 @@ def best_nesterov(smallest: Number, largest: Number) -> Optimum:
     return Optimum(lr, (root - 2) / (root + 2), 1 - 2 / root)
 
 
+def regime_borders(momentum: Number, nesterov: bool = False) -> tuple[Number, Number, Number]:
+    """ηλ from which on the error swings, changes side at every step, and grows.
+
+    Up to the first the error creeps, and between the first and the second the roots are complex.
+    (1 - √β)², (1 + √β)² and 2 (1 + β) with the heavy ball; ((1 - β) / (1 + β))², 1 and
+    2 (1 + β) / (1 + 2β) with Nesterov's momentum.
+
+    momentum: (...), β. nesterov: whether the momentum is Nesterov's. Returns three of (...).
+    """
+    beta = as_float64("momentum", momentum, "[0, 1)")
+    limit = lr_limit(1.0, beta, nesterov)
+    if nesterov:
+        return ((1 - beta) / (1 + beta)) ** 2, 1.0 + 0 * beta, limit
+    root = beta**0.5
+    return (1 - root) ** 2, (1 + root) ** 2, limit
+
+
+def _ewma_weight(beta: Any, age: Any) -> Any:
+    """The weight of the value `age` steps ago."""
+    return (1 - beta) * beta**age
+
+
 def ewma_weights(beta: float, terms: int) -> npt.NDArray[np.float64]:
     """(1 - β) βᵏ for k = 0 … terms - 1: the weight of the value k steps ago in y = βy + (1-β)x.
 
@@ -197,7 +244,7 @@ def ewma_weights(beta: float, terms: int) -> npt.NDArray[np.float64]:
     """
     beta = check_number("beta", beta, "[0, 1)")
     terms = check_count("terms", terms, 1)
-    return np.asarray((1 - beta) * beta ** np.arange(terms), dtype=float)
+    return np.asarray(_ewma_weight(beta, np.arange(terms)), dtype=float)
 
 
 def window(beta: Number) -> Number:

@@ -397,8 +397,8 @@ BREAKAGES = {
         (
             (
                 "theory.py",
-                "(1 - beta) * beta ** np.arange(terms)",
-                "(1 - beta) * (beta**2) ** np.arange(terms)",
+                "(1 - beta) * beta**age",
+                "(1 - beta) * (beta**2) ** age",
             ),
             ("theory.py", "np.log(0.5) / np.log(", "np.log(0.25) / np.log("),
             (
