@@ -8,7 +8,7 @@ VENV := .venv/.installed
 # Two builds in one folder take turns.
 ALONE := $(PYTHON) code/tools/alone.py
 
-PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* code/descent/*.py code/descent/*/*.py code/tools/*.py) $(VENV)
+PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* _assets/*/* code/descent/*.py code/descent/*/*.py code/tools/*.py) $(VENV)
 
 .PHONY: help environment book execute html test serve lint bench sabotage weigh screenshots pdf clean
 

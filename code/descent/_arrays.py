@@ -36,3 +36,8 @@ def sign(x: Array) -> Array:
 def stack(parts: list[Array]) -> Array:
     """Arrays of one shape side by side, on a new last axis."""
     return library(parts[0]).stack(parts, axis=-1)
+
+
+def scaled(array: Array, factors: tuple[float, ...]) -> Array:
+    """An array (..., k) times k numbers, one for each place on its last axis."""
+    return array * library(array).asarray(factors, dtype=array.dtype, device=array.device)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from descent._arrays import library, stack
+from descent._arrays import library, scaled, stack
 from descent._checks import Array, check_interval, is_floating
 
 __all__ = [
@@ -110,9 +110,7 @@ def _quadratic(points: Array, a: float, b: float, d: float) -> Array:
 
 def _quadratic_grad(points: Array, a: float, b: float, d: float) -> Array:
     if b == 0:  # one product, on which the big sweeps run
-        points = _points(points)
-        like = {"dtype": points.dtype, "device": points.device}
-        return points * library(points).asarray((a, d), **like)
+        return scaled(_points(points), (a, d))
     x1, x2 = _pair(points)
     return stack([a * x1 + b * x2, b * x1 + d * x2])
 

@@ -1,0 +1,44 @@
+/* What explorers work out with the package, which explorers/descent.js has in JavaScript. */
+(() => {
+"use strict";
+const { theory, FAR } = window.descent;
+
+const clamp = (v, lo, hi) => Math.min(Math.max(v, lo), hi);
+const range = (n, from = 0) => Array.from({ length: n }, (_, i) => from + i);
+
+/* Like descent.minimize: a run that diverges stays at its last point within FAR and is marked.
+   `inside[t]` holds, for each coordinate, what the formula worked out in step t. */
+function minimize(rule, surface, start, steps) {
+  let x = [...start], states = x.map((v) => rule.init(v)), seen = null, diverged = false;
+  const points = [x], inside = [seen];
+  for (let t = 0; t < steps; t++) {
+    if (!diverged) {
+      const g = surface.grad(x), moved = x.map((v, i) => rule._step(v, g[i], states[i]));
+      diverged = !moved.every(([v]) => Math.abs(v) <= FAR);
+      if (!diverged) [x, states, seen] = range(3).map((k) => moved.map((m) => m[k]));
+    }
+    points.push(x);
+    inside.push(seen);
+  }
+  return { points, inside, values: points.map(surface.value), diverged };
+}
+
+/* The eigenvalues of a step, [real, imaginary], at learning rate times curvature p; their larger
+   modulus; and how the error moves. */
+const rootsOf = (p, beta, nesterov) =>
+  theory.pairs(...theory[nesterov ? "nesterovEquation" : "momentumEquation"](p, beta, 1));
+const radiusOf = (roots) => Math.max(...roots.map(([re, im]) => Math.hypot(re, im)));
+function regime(p, beta, nesterov) {
+  const [complex, oscillating, divergent] = theory.regimeBorders(beta, nesterov);
+  if (Math.abs(p - divergent) < 1e-12) return "undamped";
+  return p > divergent ? "divergent" : p > oscillating ? "oscillating" : p > complex ? "complex" : "monotone";
+}
+
+/* The learning rate of `grid` that ends lowest; `run` maps a rate to a list of values. */
+function tuned(grid, run) {
+  const ends = grid.map((lr) => run(lr).at(-1));
+  return grid[ends.indexOf(Math.min(...ends))];
+}
+
+Object.assign(window.descent, { clamp, range, minimize, rootsOf, radiusOf, regime, tuned });
+})();

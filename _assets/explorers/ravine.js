@@ -1,0 +1,54 @@
+(() => {
+"use strict";
+const { minimize, rootsOf, radiusOf, regime, called, fixed, brief, path, drawMap, drawRun,
+  drawLoss, kinds, handle, table, number, hyper, rate, choice, named, coordinates, rules,
+  surfaces, theory } = window.descent;
+
+kinds.ravine = {
+  title: "Ravine",
+  hint: "Drag the ring to choose the start.",
+  params: {
+    rule: choice("Rule", "SGD", named(["SGD", "Momentum", "Nesterov"])),
+    lr: number("Learning rate η", 0.4, 0.01, 1, 0.01),
+    momentum: hyper("Momentum β", "Momentum", "momentum", 0.5, 0.01),
+    steps: number("Steps", 20, 5, 500, 5),
+    ...coordinates(surfaces.ravine),
+  },
+  build(ex) {
+    const [l1, l2] = surfaces.ravine.eigenvalues;
+    ex.map = ex.plot(`Contours of ${brief(l1 / 2)} x₁² + ${brief(l2 / 2)} x₂² with the path from the start`, "dx-map", "x₁", "x₂", { map: true });
+    ex.loss = ex.plot("f at each step, and the shares of x₁ and x₂ in it", "", "step", "f, and its two shares",
+      { log: true });
+    ex.place = handle(ex, ex.map, "Start", ["x1", "x2"]);
+    ex.table = table("Where the run stands", ["along", "position", "factor a step", "regime"],
+      [[`x₁, λ ${brief(l1)}`], [`x₂, λ ${brief(l2)}`]]);
+    ex.below.append(ex.table.node);
+  },
+  draw(ex, v) {
+    const { ravine } = surfaces, plain = v.rule === "SGD", nesterov = v.rule === "Nesterov";
+    ex.fields.momentum.input.disabled = plain;
+    const rule = new rules[v.rule](plain ? { lr: v.lr } : { lr: v.lr, momentum: v.momentum });
+    const { points, values } = minimize(rule, ravine, [v.x1, v.x2], v.steps);
+    drawMap(ex.map, ravine);
+    ex.map.draw(...drawRun(ex.map, points, v.rule, Math.ceil(v.steps / 100)));
+    const share = (i) => points.map((p) => 0.5 * ravine.eigenvalues[i] * p[i] ** 2);
+    drawLoss(ex.loss, [{ values: share(0), rule: v.rule, cls: "dx-share", name: "x₁" },
+      { values: share(1), rule: v.rule, cls: "dx-share dx-dashed", name: "x₂" }, { values, rule: v.rule }], v.steps, 3);
+    ex.place();
+    const beta = plain ? 0 : v.momentum;
+    const modes = ravine.eigenvalues.map((curvature) => ({
+      factor: plain ? 1 - v.lr * curvature : radiusOf(rootsOf(v.lr * curvature, beta, nesterov)),
+      regime: regime(v.lr * curvature, beta, nesterov),
+    }));
+    const end = points.at(-1);
+    ex.table.fill(modes.map((m, i) => [fixed(end[i]), fixed(m.factor, 3), m.regime]));
+    const limit = brief(theory.lrLimit(ravine.eigenvalues[1], beta, nesterov));
+    const story = modes[1].regime === "divergent"
+      ? `It diverges: x₂ grows ${fixed(Math.abs(modes[1].factor), 3)} times a step, for η is beyond ${limit}.`
+      : modes[1].regime === "undamped" ? `It neither converges nor diverges: η is the limit, ${limit}.`
+      : `It converges: η is below ${limit}.`;
+    return `${called(v.rule)} after ${v.steps} steps: x₁ ${fixed(end[0])}, x₂ ${fixed(end[1])}, `
+      + `f ${brief(values.at(-1))}. ${story}`;
+  },
+};
+})();
