@@ -169,7 +169,7 @@ BREAKAGES = {
     "gradient-of-another": Breakage(
         "a valley's gradient is that of the valley turned by a right angle",
         "ravine|rotated_quadratic",
-        (("surfaces.py", "asarray((a, d), **like)", "asarray((d, a), **like)"),),
+        (("surfaces.py", "scaled(_points(points), (a, d))", "scaled(_points(points), (d, a))"),),
     ),
     "round-valley": Breakage(
         "every valley is a round bowl",
