@@ -7,6 +7,8 @@ BIN := .venv/bin
 VENV := .venv/.installed
 # Two builds in one folder take turns.
 ALONE := $(PYTHON) code/tools/alone.py
+# No need of a home that can be written.
+export MPLCONFIGDIR := $(CURDIR)/_build/matplotlib
 
 PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* _assets/*/* code/descent/*.py code/descent/*/*.py code/tools/*.py) $(VENV)
 

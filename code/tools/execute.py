@@ -95,11 +95,10 @@ ENVIRONMENT = {
     # Nobody's own settings, start-up files and kernels; and no need of a home that can be written.
     "IPYTHONDIR": str(ROOT / "_build" / "ipython"),
     "JUPYTER_DATA_DIR": str(ROOT / "_build" / "jupyter"),
-    "JUPYTER_CONFIG_DIR": str(ROOT / "_build" / "jupyter"),
     "MPLCONFIGDIR": str(ROOT / "_build" / "matplotlib"),
 }
 # Of a user's, too, and without a neutral value. The kernel chooses the backend: figures go inline.
-UNSET = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP", "JUPYTER_RUNTIME_DIR")
+UNSET = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")
 
 # The stored outputs come from x86-64 with AVX2 and the GNU C library: such machines get the same
 # bytes. Others round otherwise. Measured without AVX2 and FMA in NumPy, OpenBLAS, torch and the C
