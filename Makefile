@@ -36,7 +36,7 @@ execute: $(VENV)
 	@$(BIN)/python code/tools/execute.py
 
 html: $(VENV)  ## build _build/html from the stored outputs
-	@$(ALONE) $(MAKE) --no-print-directory _build/html/.built
+	@$(ALONE) $(MAKE) --silent --no-print-directory _build/html/.built
 	@echo "The book: _build/html/index.html"
 
 _build/html/.built: $(PAGES)
