@@ -43,15 +43,24 @@ def uses_airfoil(notebook: Path) -> bool:
     return any("load_airfoil(" in "".join(c["source"]) for c in cells if c["cell_type"] == "code")
 
 
+@cache
+def lasts(path: Path) -> float:
+    """Return the seconds that the notebook last took; 0 of what is none or never ran here."""
+    seconds: float = execute.recall(path).get("seconds", 0.0) if path.suffix == ".ipynb" else 0.0
+    return seconds
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the airfoil chapters without comparison where they get the moment twin.
 
     Where this processor rounds otherwise than the one that made the stored outputs, cells are
     compared as `execute.alike_outputs` does.
 
+    The notebook that takes longest comes first, lest a worker begins with it when others end.
     With `--dist loadfile` a file runs on one worker, which nbval needs for its kernel. The built
     pages are shared out all the same: each counts as a file of its own.
     """
+    items.sort(key=lambda item: -lasts(item.path))
     for item in items:
         if item.name.startswith("test_page["):
             item._nodeid = item.nodeid.replace("::", f"#{item.name[10:-1]}::", 1)  # type: ignore[attr-defined]
