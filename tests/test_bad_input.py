@@ -158,9 +158,9 @@ CASES = {
     ),
     "sweep without its last axis": (
         lambda: run(rule=SGD(lr=np.ones(7))),
-        "hyper-parameters",
-        "broadcast against start (2,)",
-        "lr (7,)",
+        "lr",
+        "shape (7, 1) gives 7 runs",
+        "(7,)",
     ),
     # Surfaces and theory.
     "one eigenvalue": (lambda: rotated_quadratic((1.0,)), "eigenvalues", "two", "(1.0,)"),

@@ -1,5 +1,7 @@
 """train: batched runs against single ones, and every gradient against torch's."""
 
+from dataclasses import FrozenInstanceError
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -164,7 +166,7 @@ def test_a_batch_of_runs_is_its_single_runs_bit_for_bit(name: str, kind: type[Ru
     columns = {h: np.array([one[h] for one in hypers])[:, None, None] for h in hypers[0]}
     options = {"model": model, "batch_size": 7, "epochs": 1, "record_every": 20}
     together = train(kind(**columns), data, seeds=[3, 1, 8], **options)
-    assert together.losses.shape == (3, 2, 3) and together.params.shape[:2] == (2, 3)
+    assert together.losses.shape == (4, 2, 3) and together.params.shape[:2] == (2, 3)
     for i, one in enumerate(hypers):
         single = kind(**{h: np.array([[[value]]]) for h, value in one.items()})
         for j, seed in enumerate([3, 1, 8]):
@@ -260,3 +262,70 @@ def test_plain_descent_on_all_rows_reaches_the_solution() -> None:
     history = train(SGD(lr=0.5), data, batch_size=53, epochs=300, record_every=53)
     np.testing.assert_allclose(history.params[0], LinearRegression(data).solution(), rtol=1e-9)
     assert (np.diff(history.losses[:20, 0]) < 0).all()
+
+
+@every_model
+def test_the_loss_after_the_last_step_is_kept(name: str) -> None:
+    model, data = MODELS[name]
+    history = train(SGD(lr=0.1), data, model=model, seeds=[0, 1], record_every=1000)
+    assert history.examples.tolist() == [0, 106]
+    assert np.array_equal(history.losses[-1], model(data).loss(history.params))
+
+
+def test_histories_are_frozen_and_compared_by_identity() -> None:
+    a, b = (train(SGD(lr=0.1), some_data()) for _ in range(2))
+    assert a == a and a != b and len({a, b, a}) == 2
+    with pytest.raises(FrozenInstanceError):
+        a.losses = b.losses  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint64])
+def test_counts_may_be_any_integers(kind) -> None:
+    counts = {"batch_size": kind(50), "epochs": kind(100), "record_every": kind(53)}
+    history = train(SGD(lr=0.1), some_data(), seeds=[kind(1)], **counts)
+    plain = train(SGD(lr=0.1), some_data(), seeds=[1], batch_size=50, epochs=100, record_every=53)
+    assert np.array_equal(history.losses, plain.losses)
+    assert history.examples[-1] == 5300
+    assert MLP(some_data("classes"), hidden=kind(100)).size == 803
+
+
+def test_a_bad_factor_of_a_schedule_is_refused_before_the_run() -> None:
+    with pytest.raises(ValueError, match=r"^schedule\(11\) must be in \[0, inf\), got nan"):
+        train(SGD(lr=0.1), some_data(), schedule=lambda t: np.nan if t == 11 else 1.0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4, 1e6])
+def test_linear_regressions_loss_keeps_its_digits(offset: float) -> None:
+    rng = np.random.default_rng(0)
+    features = offset + rng.normal(size=(300, 4))
+    targets = features @ [1.0, 2.0, 3.0, 4.0] + 0.3 * rng.normal(size=300)
+    problem = LinearRegression(SimpleNamespace(features=features, targets=targets))
+    inputs = [[*map(Fraction, row), 1] for row in features.tolist()]
+    best = problem.solution()
+    for w in (best, best * (1 + 1e-6), best + 1e-3 * rng.normal(size=5), rng.normal(size=5)):
+        exact = list(map(Fraction, w.tolist()))
+        gaps = [
+            sum(a * b for a, b in zip(row, exact, strict=True)) - Fraction(y)
+            for row, y in zip(inputs, targets.tolist(), strict=True)
+        ]
+        assert problem.loss(w) == pytest.approx(float(sum(g * g for g in gaps) / 600), rel=1e-12)
+
+
+def test_a_loss_is_never_negative() -> None:
+    data = some_data()
+    data.targets = data.features @ np.arange(4.0)
+    problem = LinearRegression(data)
+    ways = np.random.default_rng(1).normal(size=(2000, 5)) * np.geomspace(1e-16, 1, 2000)[:, None]
+    losses = problem.loss(problem.solution() + ways)
+    assert (losses >= 0).all() and losses[0] < 1e-28
+
+
+def test_losses_do_not_depend_on_how_many_runs_are_taken_at_a_time(monkeypatch) -> None:
+    for model, data in MODELS.values():
+        problem = model(data)
+        params = np.random.default_rng(2).normal(size=(2, 3, problem.size))
+        whole = problem.loss(params)
+        for few in (1, 300, 10**9):
+            monkeypatch.setattr("descent.models._IN_CACHE", few)
+            assert np.array_equal(problem.loss(params), whole)
+        assert np.ndim(problem.loss(params[0, 0])) == 0

@@ -57,3 +57,11 @@ def test_it_learns_the_sum_of_two_numbers() -> None:
 def test_hidden_must_be_at_least_1() -> None:
     with pytest.raises(ValueError, match="hidden"):
         RNN(sequence_task(rows=3), hidden=0)
+
+
+def test_losses_do_not_depend_on_how_many_runs_are_taken_at_a_time(monkeypatch) -> None:
+    problem = RNN(sequence_task(rows=12, length=6), hidden=np.uint8(5))
+    params = np.random.default_rng(2).normal(0, 0.6, (2, 3, problem.size))
+    whole = problem.loss(params)
+    monkeypatch.setattr("descent.models._IN_CACHE", 1)
+    assert np.array_equal(problem.loss(params), whole)

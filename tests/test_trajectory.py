@@ -1,6 +1,7 @@
 """minimize: one call for any batch, and divergence as data."""
 
-from dataclasses import fields, replace
+import tracemalloc
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -80,8 +81,8 @@ def test_starts_learning_rates_and_momenta_in_one_call() -> None:
 
 
 def test_a_learning_rate_for_each_coordinate() -> None:
-    run = minimize(SGD(lr=np.array([5.0, 0.25])), ravine, (-5, -2), 1)
-    np.testing.assert_allclose(run.points[-1], [0, 0], atol=1e-15)
+    run = minimize(SGD(lr=np.array([[5.0, 0.25]])), ravine, (-5, -2), 1)
+    np.testing.assert_allclose(run.points[-1], [[0, 0]], atol=1e-15)
 
 
 @pytest.mark.parametrize("block", [1, 2, 5, 7, 100])
@@ -268,3 +269,100 @@ def test_a_sweep_is_every_combination() -> None:
 def test_a_sweep_takes_lists(values: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match="lists of numbers"):
         sweep(*values)  # type: ignore[arg-type]
+
+
+def test_a_start_at_the_edge_of_divergence_is_within_it() -> None:
+    flat = replace(ravine, grad=lambda x: 0 * x)
+    beyond = replace(ravine, grad=lambda x: x - np.nextafter(1e30, np.inf))
+    for edge in (1e30, -1e30):
+        assert not minimize(SGD(lr=1.0), flat, (edge, edge), 3).diverged
+        # The first step would end at the next number after 1e30.
+        run = minimize(SGD(lr=1.0), beyond, (edge, 0.0), 1)
+        assert run.diverged and run.points[-1].tolist() == [edge, 0.0]
+    near = replace(ravine, grad=lambda x: x - 1e30)
+    assert not minimize(SGD(lr=1.0), near, (0.0, 0.0), 1).diverged
+    assert not minimize(SGD(lr=1.0), near, np.zeros((9000, 2)), 1).diverged.any()
+
+
+def test_one_run_of_many_that_diverges_is_found() -> None:
+    start = np.full((9001, 2), 1e-3)
+    for lane, axis in ((0, 1), (4095, 0), (4096, 1), (9000, 0)):
+        far = start.copy()
+        far[lane, axis] = 9e29
+        run = minimize(SGD(lr=0.6), rotated_quadratic((4.0, 4.0)), far, 1)
+        assert np.flatnonzero(run.diverged).tolist() == [lane]
+        assert (run.points[-1, lane] == far[lane]).all()
+
+
+def test_results_are_frozen_and_compared_by_identity() -> None:
+    run, same = (minimize(SGD(lr=0.1), ravine, np.ones((3, 2)), 2) for _ in range(2))
+    assert run == run and run != same and len({run, same, run}) == 2
+    assert run.diverged.dtype == bool and run.iterations.dtype == np.int64
+    with pytest.raises(FrozenInstanceError):
+        run.points = same.points  # type: ignore[misc]
+
+
+def test_a_schedule_is_asked_for_each_step_once_and_in_order(monkeypatch) -> None:
+    asked: list[int] = []
+
+    def falling(t: int) -> float:
+        asked.append(t)
+        return 1 / (1 + len(asked))  # a schedule with a memory
+
+    rule, starts = SGD(lr=0.1), np.ones((7, 2))
+    whole = minimize(rule, ravine, starts, 6, schedule=falling)
+    assert asked == list(range(6))
+    asked.clear()
+    monkeypatch.setattr(trajectory, "_BLOCK", 3)
+    assert np.array_equal(minimize(rule, ravine, starts, 6, schedule=falling).points, whole.points)
+    assert asked == list(range(6))
+
+
+def test_a_surface_that_warns_is_not_heard() -> None:
+    # pytest turns warnings into errors.
+    pole = replace(ravine, value=lambda x: 1 / x[..., 0], grad=lambda x: 1 / x)
+    run = minimize(SGD(lr=0.0), pole, (0.0, 1.0), 2)
+    assert run.diverged and np.isinf(run.values).all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"grad": lambda x: x[..., :1]},
+        {"grad": lambda x: np.array([0.2, 4.0])},
+        {"grad": lambda x: 0.0},
+        {"grad": lambda x: x.T},
+        {"value": lambda x: x},
+        {"value": lambda x: 0.0},
+        {"value": lambda x: x[..., :1]},
+    ],
+)
+def test_a_surface_of_another_shape_is_refused(wrong) -> None:
+    (name,) = wrong
+    for start in ((-5.0, -2.0), np.ones((2, 2))):
+        with pytest.raises(ValueError, match=rf"^surface\.{name} must have shape"):
+            minimize(SGD(lr=0.1), replace(ravine, **wrong), start, 1)
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.4], [0.1, 0.4, 0.2]])
+def test_hyper_parameters_without_an_axis_for_coordinates_are_refused(values) -> None:
+    with pytest.raises(ValueError, match=rf"^lr .*\({len(values)}, 1\) gives {len(values)} runs"):
+        minimize(SGD(lr=np.array(values)), ravine, (-5, -2), 1)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint64])
+def test_counts_may_be_any_integers(kind) -> None:
+    steps = kind(127)
+    run = minimize(SGD(lr=0.1), ravine, (-5, -2), steps, record_every=kind(100), seed=kind(3))
+    assert run.iterations.tolist() == [0, 100, 127] and run.iterations.dtype == np.int64
+
+
+def test_a_sweep_needs_no_more_memory_than_was_said() -> None:
+    lr, momentum = sweep(np.linspace(0.01, 0.4, 40), np.linspace(0.0, 0.9, 50))
+    rule = Momentum(lr=lr, momentum=momentum)
+    tracemalloc.start()
+    run = minimize(rule, ravine, (-5.0, -2.0), 400)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    said = 24 * run.values.size
+    assert said <= run.points.nbytes + run.values.nbytes <= peak < 1.1 * said + 2e6

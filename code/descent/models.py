@@ -4,6 +4,8 @@ A model bound to its data is a `Problem`. Its parameters are one flat vector of 
 method takes arrays of them, shape (..., p); so one rule steps all runs at once.
 """
 
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +18,9 @@ from descent.surfaces import Floats
 __all__ = ["MLP", "RNN", "LinearRegression", "LogisticRegression", "Problem"]
 
 Rows = npt.NDArray[np.int64]
+
+# Numbers whose arrays, a few at a time, stay in a core's own cache.
+_IN_CACHE = 131072
 
 
 class Data(Protocol):
@@ -68,6 +73,20 @@ def _with_ones(features: Floats) -> Floats:
     return np.column_stack([features, np.ones(len(features))])
 
 
+def _few_at_a_time(
+    loss: Callable[[Floats], Floats], params: Floats, numbers: int
+) -> npt.NDArray[np.float64]:
+    """`loss` of all runs (..., size), of so many at a time that their arrays stay in the cache.
+
+    numbers: how many a run's largest array holds. Each run's loss must depend on that run alone.
+    """
+    runs = params.reshape(-1, params.shape[-1])
+    few = max(1, _IN_CACHE // numbers)
+    parts = [loss(runs[first : first + few]) for first in range(0, len(runs), few)]
+    found: Floats = np.concatenate(parts).reshape(params.shape[:-1])[()]
+    return found
+
+
 class LinearRegression:
     """Least squares: weights, then a bias; the loss is half the mean squared error.
 
@@ -78,18 +97,32 @@ class LinearRegression:
         features, targets = _checked(data)
         self._inputs, self._targets = _with_ones(features), targets.astype(float)
         self.examples, self.size = self._inputs.shape
-        # The loss depends on the data through these moments alone.
         self.hessian = self._inputs.T @ self._inputs / self.examples
-        self._moment = self._inputs.T @ self._targets / self.examples
-        self._power = float(self._targets @ self._targets) / self.examples
+        # The loss is the least one, and half the square of the way from the solution, which a
+        # triangle measures whatever the number of rows: never negative, and without the loss of
+        # digits of differences of moments. Centred, features far from 0 cost none either.
+        centre, level = features.mean(axis=0), self._targets.mean()
+        centred, above = _with_ones(features - centre), self._targets - level
+        best = np.linalg.lstsq(centred, above)[0]
+        self._least = 0.5 * float(np.mean((centred @ best - above) ** 2))
+        triangle = np.linalg.qr(centred, mode="r") / self.examples**0.5
+        to_centred = np.eye(self.size)
+        to_centred[-1, :-1] = centre
+        self._way = triangle @ to_centred
+        self._solution = np.append(best[:-1], best[-1] + level - centre @ best[:-1])
+        # How far rounding moves that bias, without rounding.
+        terms = zip(to_centred[-1].tolist(), self._solution.tolist(), strict=True)
+        moved = sum(Fraction(a) * Fraction(b) for a, b in terms)
+        moved -= Fraction(float(level)) + Fraction(float(best[-1]))
+        self._moved = triangle[:, -1] * float(moved)
 
     def init(self, rng: np.random.Generator) -> Floats:
         return np.append(rng.normal(0, 0.01, self.size - 1), 0.0)
 
     def loss(self, params: Floats) -> Floats:
-        bent = (params[..., None, :] * self.hessian).sum(-1)
-        total: Floats = (params * (bent - 2 * self._moment)).sum(-1) + self._power
-        return 0.5 * total
+        way = ((params - self._solution)[..., None, :] * self._way).sum(-1) + self._moved
+        half: Floats = 0.5 * (way**2).sum(-1)
+        return self._least + half
 
     def grad(self, params: Floats, rows: Rows) -> Floats:
         inputs = self._inputs[rows]
@@ -99,7 +132,7 @@ class LinearRegression:
 
     def solution(self) -> Floats:
         """The parameters of least loss, shape (size,)."""
-        return np.linalg.solve(self.hessian, self._moment)
+        return self._solution.copy()
 
 
 class LogisticRegression:
@@ -116,10 +149,13 @@ class LogisticRegression:
         return np.zeros(self.size)
 
     def loss(self, params: Floats) -> Floats:
-        # One product for each run: the bits must not depend on how many runs there are.
-        score = (self._inputs @ params[..., None])[..., 0]
-        mean: Floats = (np.logaddexp(0, score) - score * self._targets).mean(-1)
-        return mean
+        def loss(params: Floats) -> Floats:
+            # One product for each run: the bits must not depend on how many runs there are.
+            score = (self._inputs @ params[..., None])[..., 0]
+            mean: Floats = (np.logaddexp(0, score) - score * self._targets).mean(-1)
+            return mean
+
+        return _few_at_a_time(loss, params, self.examples)
 
     def grad(self, params: Floats, rows: Rows) -> Floats:
         inputs = self._inputs[rows]
@@ -137,7 +173,7 @@ class MLP:
     """
 
     def __init__(self, data: Data, hidden: int = 32) -> None:
-        check_count("hidden", hidden, 1)
+        hidden = check_count("hidden", hidden, 1)
         self._inputs, targets = _checked(data)
         self._targets = targets.astype(np.int64)
         if (self._targets != targets).any() or (targets < 0).any():
@@ -159,22 +195,37 @@ class MLP:
             ]
         )
 
-    def _forward(self, params: Floats, inputs: Floats) -> tuple[list[Floats], Floats, Floats]:
-        parts = [
-            part.reshape(*params.shape[:-1], *shape)
-            for part, shape in zip(np.split(params, self._ends[:-1], -1), self._shapes, strict=True)
+    def _parts(self, flat: Floats) -> list[Floats]:
+        """Views of the weights and biases in (..., size)."""
+        parts = np.split(flat, self._ends[:-1], axis=-1)
+        return [
+            part.reshape(*flat.shape[:-1], *shape)
+            for part, shape in zip(parts, self._shapes, strict=True)
         ]
-        hidden = np.tanh(inputs @ parts[0] + parts[1])
-        score = hidden @ parts[2] + parts[3]
-        score = score - score.max(-1, keepdims=True)
-        return parts, hidden, score - np.log(np.exp(score).sum(-1, keepdims=True))
+
+    def _forward(self, params: Floats, inputs: Floats) -> tuple[list[Floats], Floats, Floats]:
+        """The parts of the parameters, the hidden units and the logarithms of probabilities."""
+        parts = self._parts(params)
+        hidden = inputs @ parts[0]
+        hidden += parts[1]
+        np.tanh(hidden, out=hidden)
+        score = hidden @ parts[2]
+        score += parts[3]
+        # The classes are few: turned to the front, their maximum is one of whole arrays.
+        score -= np.ascontiguousarray(np.moveaxis(score, -1, 0)).max(0)[..., None]
+        score -= np.log(np.exp(score).sum(-1, keepdims=True))
+        return parts, hidden, score
 
     def loss(self, params: Floats) -> Floats:
-        log_p = self._forward(params, self._inputs)[2]
-        told = log_p[..., np.arange(self.examples), self._targets]
-        # Contiguous, so that the order of summation does not depend on how many runs there are.
-        mean: Floats = -np.ascontiguousarray(told).mean(-1)
-        return mean
+        def loss(params: Floats) -> Floats:
+            log_p = self._forward(params, self._inputs)[2]
+            told = log_p[..., np.arange(self.examples), self._targets]
+            # Contiguous, so that the order of summation does not depend on how many runs there are.
+            mean: Floats = -np.ascontiguousarray(told).mean(-1)
+            return mean
+
+        widest = max(width for _, width in self._shapes)
+        return _few_at_a_time(loss, params, self.examples * widest)
 
     def accuracy(self, params: Floats, data: Data) -> Floats:
         """Share of the rows of `data` told right: (..., size) to (...)."""
@@ -187,15 +238,18 @@ class MLP:
         inputs, targets = self._inputs[rows], self._targets[rows]
         parts, hidden, log_p = self._forward(params, inputs)
         classes = np.arange(log_p.shape[-1])
-        d_score = (np.exp(log_p) - (targets[..., None] == classes)) / rows.shape[1]
-        d_hidden = d_score @ np.swapaxes(parts[2], -1, -2) * (1 - hidden**2)
-        grads = [
-            np.swapaxes(inputs, -1, -2) @ d_hidden,
-            d_hidden.sum(-2),
-            np.swapaxes(hidden, -1, -2) @ d_score,
-            d_score.sum(-2),
-        ]
-        return np.concatenate([g.reshape(*params.shape[:-1], -1) for g in grads], axis=-1)
+        d_score = np.exp(log_p, out=log_p)
+        d_score -= targets[..., None] == classes
+        d_score /= rows.shape[1]
+        grad = np.empty((*params.shape[:-1], self.size))
+        d_first, d_first_bias, d_second, d_second_bias = self._parts(grad)
+        np.matmul(np.swapaxes(hidden, -1, -2), d_score, out=d_second)
+        np.einsum("...ij->...j", d_score, out=d_second_bias[..., 0, :])
+        d_hidden = d_score @ np.swapaxes(parts[2], -1, -2)
+        d_hidden *= 1 - hidden**2
+        np.matmul(np.swapaxes(inputs, -1, -2), d_hidden, out=d_first)
+        np.einsum("...ij->...j", d_hidden, out=d_first_bias[..., 0, :])
+        return grad
 
 
 class RNN:
@@ -207,7 +261,7 @@ class RNN:
     """
 
     def __init__(self, data: SequenceTask, hidden: int = 12) -> None:
-        check_count("hidden", hidden, 1)
+        hidden = check_count("hidden", hidden, 1)
         self._inputs, self._targets = data.inputs, data.targets
         self.examples, self._length, self._channels = self._inputs.shape
         self._hidden = hidden
@@ -227,41 +281,51 @@ class RNN:
         )
 
     def _forward(
-        self, params: Floats, inputs: Floats, targets: Floats
+        self, params: Floats, inputs: Floats, moments: int
     ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Weights of the cell and of the output, what the cell saw at each moment, residuals.
+        """Weights of the cell and of the output, what the cell saw, what the network says.
 
-        The cell sees, at moment t, the inputs, a 1 for the bias and the hidden units: shape
-        (..., length + 1, batch, channels + 1 + hidden), with no inputs in the last, after the end.
+        The cell sees, at moment t, the inputs, a 1 for the bias and the hidden units. The last
+        `moments` of them are kept: (..., moments, batch, channels + 1 + hidden). The very last,
+        after the end, has the inputs of an earlier one, which nobody reads.
         """
         cell = params[..., : self._cell_size].reshape(*params.shape[:-1], -1, self._hidden)
         out = params[..., self._cell_size :]
         c = self._channels
-        seen = np.zeros((*params.shape[:-1], self._length + 1, inputs.shape[-3], cell.shape[-2]))
-        seen[..., :-1, :, :c] = np.swapaxes(inputs, -2, -3)
+        seen = np.empty((*params.shape[:-1], moments, inputs.shape[-3], cell.shape[-2]))
         seen[..., c] = 1
+        seen[..., 0, :, c + 1 :] = 0
         for t in range(self._length):
-            seen[..., t + 1, :, c + 1 :] = np.tanh(seen[..., t, :, :] @ cell)
-        said = (seen[..., -1, :, c:] @ out[..., None])[..., 0]
-        return cell, out, seen, said - targets
+            now, after = seen[..., t % moments, :, :], seen[..., (t + 1) % moments, :, :]
+            now[..., :c] = inputs[..., t, :]
+            hidden = now @ cell
+            after[..., c + 1 :] = np.tanh(hidden, out=hidden)
+        said = (after[..., c:] @ out[..., None])[..., 0]
+        return cell, out, seen, said
 
     def loss(self, params: Floats) -> Floats:
-        residual = self._forward(params, self._inputs, self._targets)[3]
-        mean: Floats = (residual**2).mean(-1)
-        return mean
+        def loss(params: Floats) -> Floats:
+            residual = self._forward(params, self._inputs, 1)[3] - self._targets
+            mean: Floats = (residual**2).mean(-1)
+            return mean
+
+        return _few_at_a_time(loss, params, self.examples * (self._channels + 1 + self._hidden))
 
     def grad(self, params: Floats, rows: Rows) -> Floats:
-        cell, out, seen, residual = self._forward(params, self._inputs[rows], self._targets[rows])
+        cell, out, seen, said = self._forward(params, self._inputs[rows], self._length + 1)
         c = self._channels
         back = np.swapaxes(cell[..., c + 1 :, :], -1, -2)
-        d_said = 2 * residual / rows.shape[1]
+        d_said = 2 * (said - self._targets[rows]) / rows.shape[1]
         d_hidden = d_said[..., None] * out[..., None, 1:]
         d_sum = np.empty((*params.shape[:-1], self._length, *d_hidden.shape[-2:]))
         for t in reversed(range(self._length)):
-            d_sum[..., t, :, :] = d_hidden * (1 - seen[..., t + 1, :, c + 1 :] ** 2)
-            d_hidden = d_sum[..., t, :, :] @ back
+            d_hidden *= 1 - seen[..., t + 1, :, c + 1 :] ** 2
+            d_sum[..., t, :, :] = d_hidden
+            d_hidden = d_hidden @ back
         # All moments at once: the cell's weights are the same at each.
         before = seen[..., :-1, :, :].reshape(*params.shape[:-1], -1, cell.shape[-2])
-        d_cell = np.swapaxes(before, -1, -2) @ d_sum.reshape(*before.shape[:-1], -1)
-        d_out = (d_said[..., None, :] @ seen[..., -1, :, c:])[..., 0, :]
-        return np.concatenate([d_cell.reshape(*params.shape[:-1], -1), d_out], axis=-1)
+        grad = np.empty((*params.shape[:-1], self.size))
+        d_cell = grad[..., : self._cell_size].reshape(cell.shape)
+        np.matmul(np.swapaxes(before, -1, -2), d_sum.reshape(*before.shape[:-1], -1), out=d_cell)
+        grad[..., self._cell_size :] = (d_said[..., None, :] @ seen[..., -1, :, c:])[..., 0, :]
+        return grad

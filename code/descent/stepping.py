@@ -10,11 +10,18 @@ from descent._checks import check_callable, check_interval
 from descent.rules import Rule
 from descent.surfaces import Floats
 
-__all__ = ["FAR", "Schedule", "follow", "hold_diverged", "scheduled", "scheduled_steps"]
+__all__ = ["FAR", "Schedule", "follow", "scheduled", "scheduled_steps"]
 
 # A point farther out than this in any coordinate has diverged. Well inside the range of float64,
 # so that no value or gradient of a surface (degree 8 at most) overflows on the way there.
 FAR = 1e30
+
+
+# The allocator of glibc gives large arrays back to the system and asks for them anew, step by step,
+# until an array as large has been freed once. This one is never touched, and costs nothing.
+np.empty(30 << 20, dtype=np.uint8)
+
+_PART = 4096
 
 # What multiplies the learning rate of the step from iterate t, counted from 0.
 Schedule = Callable[[int], float]
@@ -42,18 +49,19 @@ def scheduled_steps(schedule: Schedule | None, steps: int) -> Schedule | None:
     return factors.__getitem__
 
 
-def hold_diverged(new: Floats, x: Floats, diverged: npt.NDArray[np.bool_]) -> Floats:
-    """`new` (..., k), with the runs past `FAR` marked in `diverged` (...) and kept at x.
+def _square(x: Floats) -> float:
+    """Sum of squares, or what is no number where x holds any such.
 
-    Writes into `new` and `diverged`.
+    No coordinate is past `FAR` where this is within FAR². It is one pass that needs no memory; in
+    parts so short that BLAS wakes no threads, which would cost more than they save.
     """
-    flat = new.ravel(order="K")
-    # One fast pass clears most steps: no coordinate is past FAR where the sum of squares is within
-    # FAR². A sum that is not a number clears nothing.
-    if diverged.any() or not flat @ flat <= FAR**2:
-        diverged |= np.logical_not((np.abs(new) <= FAR).all(axis=-1))
-        np.copyto(new, x, where=diverged[..., None])
-    return new
+    flat = x.ravel(order="K")
+    rest = len(flat) % _PART
+    total = flat[:rest] @ flat[:rest]
+    if rest < len(flat):
+        parts = flat[rest:].reshape(-1, _PART)
+        total += np.vecdot(parts, parts).sum()
+    return float(total)
 
 
 def follow(
@@ -66,18 +74,24 @@ def follow(
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Follow `rule` from x (..., k): where all runs end, and which of them diverged (...).
 
+    A run whose next point is past `FAR`, or is no number, has diverged, and stays where it is.
     `grad(x, t)` is the gradient for the step from iterate t. `records` are the numbers of the
     iterates to keep, from 0 and ascending; the last one ends the run. `record(i, x)` takes the i-th
-    of them.
+    of them. `schedule(t)` multiplies the learning rate of that step.
     """
     state = rule.init(x)
     diverged = np.zeros(x.shape[:-1], dtype=bool)
-    record(0, x)
-    kept = 1
+    any_diverged, kept = False, 1
     with np.errstate(all="ignore"):
+        record(0, x)
         for t in range(records[-1]):
             new, state = scheduled(rule, schedule, t)._step(x, grad(x, t), state)
-            x = hold_diverged(new, x, diverged)
+            if any_diverged or not _square(new) <= FAR**2:
+                inside = (new <= FAR) & (new >= -FAR)
+                diverged |= ~inside.all(axis=-1)
+                np.copyto(new, x, where=diverged[..., None])
+                any_diverged = True
+            x = new
             if records[kept] == t + 1:
                 record(kept, x)
                 kept += 1

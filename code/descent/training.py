@@ -16,9 +16,9 @@ from descent.surfaces import Floats
 __all__ = ["History", "train"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
-    """How training went.
+    """How training went. Compared by identity, and so hashed.
 
     `losses` (records, ..., seeds) over all examples, `examples` (records,) seen by then, the final
     `params` (..., seeds, size), and `diverged` (..., seeds).
@@ -53,9 +53,9 @@ def train(
     A run that diverges stays at its last parameters within 1e30 and is marked. ValueError for a
     batch larger than the data, for no seeds, and for hyper-parameters of another shape.
     """
-    check_count("batch_size", batch_size, 1)
-    check_count("epochs", epochs, 0)
-    check_count("record_every", record_every, 1)
+    batch_size = check_count("batch_size", batch_size, 1)
+    epochs = check_count("epochs", epochs, 0)
+    record_every = check_count("record_every", record_every, 1)
     if not isinstance(rule, Rule):
         raise ValueError(f"rule must be a rule such as SGD(lr=0.1), got {rule!r}")
     check_callable("model", model, "a model such as LinearRegression")
@@ -68,17 +68,14 @@ def train(
         raise ValueError(
             f"batch_size must be at most the {problem.examples} examples, got {batch_size}"
         )
-    seeds = list(seeds)
-    if not seeds:
+    rngs = [np.random.default_rng(check_count("seeds", seed, 0)) for seed in seeds]
+    if not rngs:
         raise ValueError("seeds must hold at least one seed, got none")
-    for seed in seeds:
-        check_count("seeds", seed, 0)
-    rngs = [np.random.default_rng(seed) for seed in seeds]
-    x = np.stack([problem.init(rng) for rng in rngs])
-    x = np.broadcast_to(x, _sweep_shape(rule, x.shape)).copy()
+    start = np.stack([problem.init(rng) for rng in rngs])
+    x = np.broadcast_to(start, _sweep_shape(rule, start.shape)).copy()
 
     def batches() -> Iterator[npt.NDArray[np.int64]]:
-        for _ in range(epochs):
+        while True:
             order = np.stack(
                 [
                     rng.permutation(problem.examples) if shuffle else np.arange(problem.examples)
@@ -95,7 +92,7 @@ def train(
     losses, rows = np.empty((len(records), *x.shape[:-1])), batches()
 
     def record(i: int, x: Floats) -> None:
-        losses[i] = problem.loss(x)
+        losses[i] = problem.loss(x if i else start)
 
     x, diverged = follow(
         rule,

@@ -1,8 +1,7 @@
 """Rules meet surfaces: one function, one result."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from math import inf
 from typing import Any
 
@@ -22,9 +21,9 @@ __all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay", "sweep"]
 _BLOCK = 49152
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Where a run went.
+    """Where a run went. Compared by identity, and so hashed.
 
     `points` (records, ..., 2), `values` (records, ...) and `iterations` (records,), the first
     record being the start; `diverged` (...) marks the runs that left for infinity, which stay at
@@ -84,7 +83,7 @@ def sweep(*values: npt.ArrayLike, trailing: int = 1) -> Any:
 
     Raises ValueError for values that are not one-dimensional, and for none.
     """
-    check_count("trailing", trailing, 1)
+    trailing = check_count("trailing", trailing, 1)
     lists = [np.asarray(value) for value in values]
     if not lists or any(one.ndim != 1 for one in lists):
         raise ValueError(f"values must be lists of numbers, got shapes {[v.shape for v in lists]}")
@@ -106,8 +105,10 @@ def minimize(
     """Follow `rule` down `surface` from `start` for `steps` steps.
 
     `start` has shape (..., 2), and array hyper-parameters broadcast against it: starts, learning
-    rates and momenta can all vary in one call. An `lr` of shape (7, 1) gives 7 runs. `schedule(t)`
-    multiplies the learning rate of the step from iterate t, counted from 0.
+    rates and momenta can all vary in one call. An `lr` of shape (7, 1) gives 7 runs; one of shape
+    (1, 2) gives one run with a rate for each coordinate. `schedule(t)` multiplies the learning rate
+    of the step from iterate t, counted from 0; it is asked for each t once, in order, before the
+    run.
 
     `noise` makes the gradients stochastic: to each coordinate is added, at every step, a normal
     number of this standard deviation, drawn with `seed` for each start. All hyper-parameters meet
@@ -115,17 +116,19 @@ def minimize(
     random runs.
 
     Every `record_every`-th iterate is kept, and the last. Memory is 24 bytes for each record of
-    each run; `record_every=steps` keeps the first and the last alone.
+    each run, and a few megabytes to work in; noise takes 16 more for each step of each start.
+    `record_every=steps` keeps the first and the last alone.
 
     A run that diverges is data: it is marked, and neither warns nor raises. ValueError for a start
-    that is not finite or not of shape (..., 2), for negative `steps`, and for hyper-parameters that
-    do not broadcast against the start.
+    that is not finite or not of shape (..., 2), for negative `steps`, for hyper-parameters that do
+    not broadcast against the start, and for a surface whose values or gradients have another shape
+    than its points say.
     """
-    check_count("steps", steps, 0)
-    check_count("record_every", record_every, 1)
+    steps = check_count("steps", steps, 0)
+    record_every = check_count("record_every", record_every, 1)
     schedule = scheduled_steps(schedule, steps)
     check_interval("noise", noise, "[0, inf)")
-    check_count("seed", seed, 0)
+    seed = check_count("seed", seed, 0)
     if not isinstance(rule, Rule):
         raise ValueError(f"rule must be a rule such as SGD(lr=0.1), got {rule!r}")
     if not isinstance(surface, Surface):
@@ -136,6 +139,12 @@ def minimize(
         for f in fields(rule)
         if np.ndim(getattr(rule, f.name)) > 0
     }
+    for name, h in swept.items():
+        if h.shape[1:] == () and len(h) > 1:
+            raise ValueError(
+                f"{name} must have a last axis of length 1 (shape ({len(h)}, 1) gives {len(h)} "
+                f"runs), or shape (..., 1, 2) for a value of each coordinate, got shape {h.shape}"
+            )
     try:
         shape = np.broadcast_shapes(x.shape, *(h.shape for h in swept.values()))
     except ValueError:
@@ -143,33 +152,63 @@ def minimize(
         raise ValueError(
             f"hyper-parameters must broadcast against start {x.shape}, got {shapes}"
         ) from None
+    _check_surface(surface, x)
 
     iterations = np.unique(np.append(np.arange(0, steps + 1, record_every), steps))
-    lanes = _lanes(np.broadcast_to(x, shape))
-    columns = {
-        name: _lanes(np.broadcast_to(h, (*shape[:-1], h.shape[-1]))) for name, h in swept.items()
-    }
-    points = np.empty((len(iterations), 2, lanes.shape[1]))
-    diverged = np.empty(lanes.shape[1], dtype=bool)
-    drawn = noise * np.random.default_rng(seed).normal(size=(steps if noise else 0, *x.shape))
+    runs = shape[:-1] or (1,)
+    count = math.prod(runs)
+    points = np.empty((len(iterations), 2, count))
+    values = np.empty((len(iterations), count))
+    diverged = np.empty(count, dtype=bool)
+    drawn = np.random.default_rng(seed).normal(size=(steps if noise else 0, *x.shape))
+    drawn *= noise
 
-    def kick(block: slice, t: int) -> Floats:
-        return _lanes(np.broadcast_to(drawn[t], shape))[:, block].T
-
-    for first in range(0, lanes.shape[1], _BLOCK):
+    for first in range(0, count, _BLOCK):
         block = slice(first, first + _BLOCK)
-        one = replace(rule, **{name: column[:, block].T for name, column in columns.items()})
-        diverged[block] = _run(
-            one,
-            surface,
-            lanes[:, block],
+
+        def lanes(array: Floats, block: slice = block) -> Floats:
+            """Of (..., k), what the block's runs have: (n, k) over contiguous memory of (k, n)."""
+            every = np.broadcast_to(array, (*runs, array.shape[-1])).reshape(count, -1)
+            return np.ascontiguousarray(every[block].T).T
+
+        def grad(x: Floats, t: int, lanes: Any = lanes) -> Floats:
+            return surface.grad(x) + lanes(drawn[t]) if noise else surface.grad(x)
+
+        def record(i: int, x: Floats, block: slice = block) -> None:
+            points[i, :, block] = x.T
+
+        diverged[block] = follow(
+            replace(rule, **{name: lanes(h) for name, h in swept.items()}),
+            lanes(x),
+            grad,
             iterations,
+            record,
             schedule,
-            points[..., block],
-            partial(kick, block) if noise else None,
-        )
-    paths = np.moveaxis(points, 1, -1).reshape(len(iterations), *shape)
-    return Trajectory(paths, surface.value(paths), diverged.reshape(shape[:-1]), iterations)
+        )[1]
+        # So many records at a time that what the surface needs to compute them stays small.
+        paths = points[:, :, block].swapaxes(1, 2)
+        few = max(1, _BLOCK // paths.shape[1])
+        with np.errstate(all="ignore"):
+            for i in range(0, len(paths), few):
+                values[i : i + few, block] = surface.value(paths[i : i + few])
+    return Trajectory(
+        np.moveaxis(points, 1, -1).reshape(len(iterations), *shape),
+        values.reshape(len(iterations), *shape[:-1]),
+        diverged.reshape(shape[:-1]),
+        iterations,
+    )
+
+
+def _check_surface(surface: Surface, x: Floats) -> None:
+    """Refuse a surface that gives other shapes than (3,) and (3, 2) at three of the points x."""
+    three = np.resize(x, (3, 2))  # no two axes alike, so that a transposed gradient shows
+    with np.errstate(all="ignore"):
+        found = {"value": np.shape(surface.value(three)), "grad": np.shape(surface.grad(three))}
+    for (name, shape), right in zip(found.items(), ((3,), (3, 2)), strict=True):
+        if shape != right:
+            raise ValueError(
+                f"surface.{name} must have shape {right} at points of shape (3, 2), got {shape}"
+            )
 
 
 def _start_points(start: npt.ArrayLike) -> Floats:
@@ -184,32 +223,3 @@ def _start_points(start: npt.ArrayLike) -> Floats:
         raise ValueError(f"start must have shape (..., 2), got {x.shape}")
     check_interval("start", x, f"[-{FAR}, {FAR}]")
     return x
-
-
-def _lanes(array: Floats) -> Floats:
-    """(..., k) as (k, lanes), contiguous, so that operations run along the lanes."""
-    return np.ascontiguousarray(array.reshape(-1, array.shape[-1]).T)
-
-
-def _run(
-    rule: Rule,
-    surface: Surface,
-    lanes: Floats,
-    iterations: npt.NDArray[np.int64],
-    schedule: Schedule | None,
-    points: Floats,
-    kick: Callable[[int], Floats] | None,
-) -> npt.NDArray[np.bool_]:
-    """Run one block of lanes (2, n), write its records into `points` (records, 2, n).
-
-    `kick(t)` (n, 2) is the noise of the gradient at the step from iterate t.
-    """
-
-    def record(i: int, x: Floats) -> None:
-        points[i] = x.T
-
-    def grad(x: Floats, t: int) -> Floats:
-        return surface.grad(x) if kick is None else surface.grad(x) + kick(t)
-
-    # Shape (n, 2) over memory of (2, n).
-    return follow(rule, lanes.T, grad, iterations, record, schedule)[1]

@@ -249,8 +249,8 @@ def compare(
     Settings are rounded to three digits before they are tried, so that what is printed is what ran.
     Raises ValueError for no contenders, bad counts and a bad range of learning rates.
     """
-    check_count("per_round", per_round, 4)
-    check_count("rounds", rounds, 1)
+    per_round = check_count("per_round", per_round, 4)
+    rounds = check_count("rounds", rounds, 1)
     if not among or not all(isinstance(c, Contender) for c in among.values()):
         raise ValueError(f"among must be contenders by their names, got {among!r}")
     if not 0 < lr[0] < lr[1]:

@@ -215,7 +215,7 @@ BREAKAGES = {
     "no-noise": Breakage(
         "gradients on surfaces have no noise",
         "noise=",
-        (("trajectory.py", "partial(kick, block) if noise else None", "None"),),
+        (("trajectory.py", "+ lanes(drawn[t]) if noise else surface.grad(x)", ""),),
     ),
     "one-example": Breakage(
         "every mini-batch holds the first example alone",
@@ -254,11 +254,11 @@ BREAKAGES = {
             (
                 "models.py",
                 "self._inputs, self._targets = _with_ones(features), targets.astype(float)\n"
-                "        self.examples, self.size = self._inputs.shape\n        # The loss",
+                "        self.examples, self.size = self._inputs.shape\n        self.hessian",
                 "features = features * np.where(np.arange(features.shape[1]) == 0, 100.0, 1.0)\n"
                 "        self._inputs, self._targets = "
                 "_with_ones(features), targets.astype(float)\n"
-                "        self.examples, self.size = self._inputs.shape\n        # The loss",
+                "        self.examples, self.size = self._inputs.shape\n        self.hessian",
             ),
         ),
     ),
@@ -268,8 +268,8 @@ BREAKAGES = {
         (
             (
                 "models.py",
-                "d_score = (np.exp(log_p) - (targets[..., None] == classes))",
-                "d_score = ((targets[..., None] == classes) - np.exp(log_p))",
+                "d_score /= rows.shape[1]",
+                "d_score /= -rows.shape[1]",
             ),
         ),
     ),
@@ -279,15 +279,15 @@ BREAKAGES = {
         (
             (
                 "models.py",
-                "np.swapaxes(parts[2], -1, -2) * (1 - hidden**2)",
-                "np.swapaxes(parts[2], -1, -2) * 0",
+                "d_hidden *= 1 - hidden**2",
+                "d_hidden *= 0",
             ),
         ),
     ),
     "no-memory": Breakage(
         "a recurrent network's gradient does not go back in time",
         "RNN",
-        (("models.py", "d_hidden = d_sum[..., t, :, :] @ back", "d_hidden = 0 * d_hidden"),),
+        (("models.py", "d_hidden = d_hidden @ back", "d_hidden = 0 * d_hidden"),),
     ),
     "schedule-ignored": Breakage(
         "schedules are ignored",
