@@ -23,7 +23,7 @@ SOURCE = r"""
 Title
 =====
 
-The rate :math:`\eta` of :eq:`step`.
+The rate :math:`\eta`, of :eq:`step`, is :math:`1` here.
 
 .. math:: x_{t+1} = x_t - \eta g_t
    :label: step
@@ -35,9 +35,9 @@ The rate :math:`\eta` of :eq:`step`.
 """
 
 
-def build(folder: Path) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Build the pages of a folder with warnings as errors."""
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", ".", "out"]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", *options, ".", "out"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
@@ -47,8 +47,9 @@ def test_pages(tmp_path: Path) -> None:
     done = build(tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert page.count("<mjx-container") == 3
-    assert page.count("<mjx-assistive-mml") == 3, "a screen reader gets each formula"
+    assert page.count("<mjx-container") == 4
+    assert page.count("<mjx-assistive-mml") == 4, "a screen reader gets each formula"
+    assert page.count("&#8288;") == 1 and "</span>&#8288;, of" in page, "the comma stays"
     assert 'href="#equation-step"' in page and 'id="equation-step"' in page
     assert '<span class="eqno">(1)' in page
     assert '<meta content="η" name="keywords"' in page, "the search finds the letter"
@@ -68,6 +69,38 @@ def test_pages(tmp_path: Path) -> None:
     assert "other.rst:6" in done.stderr and "unheardof" in done.stderr
     after = shown((static / "formulas.css").read_text("utf-8"))
     assert after >= shown(style) | {ord("z")}
+
+
+def test_parallel_builds_are_refused(tmp_path: Path) -> None:
+    """The engine hangs in forked processes: Sphinx writes serially, and says so."""
+    (tmp_path / "conf.py").write_text(CONF)
+    names = [f"page{i}" for i in range(9)]  # fewer pages are not shared out
+    contents = "Title\n=====\n\n.. toctree::\n\n" + "".join(f"   {name}\n" for name in names)
+    (tmp_path / "index.rst").write_text(contents)
+    for name in names:
+        (tmp_path / f"{name}.rst").write_text("Page\n====\n\n:math:`x`\n")
+    done = build(tmp_path, "-j", "2")
+    assert "formulas extension is not safe for parallel writing" in done.stderr
+    assert done.returncode == 1
+    for name in names:
+        assert "<mjx-container" in (tmp_path / "out" / f"{name}.html").read_text("utf-8")
+
+
+def test_a_process_that_drew_ends() -> None:
+    script = "from formulas import ENGINE; print(len(ENGINE.draw('x', True)))"
+    tools = ROOT / "code" / "tools"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tools, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0 and int(done.stdout) > 0
+
+
+def test_after_the_end_another_engine_starts() -> None:
+    once = ENGINE.draw("x", True)
+    ENGINE.close()
+    assert ENGINE.style() == ""
+    assert ENGINE.draw("x", True) == once
+    assert ord("x") in shown(ENGINE.style())
 
 
 @pytest.mark.parametrize(

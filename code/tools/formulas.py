@@ -4,10 +4,14 @@ A Sphinx math renderer: the pinned MathJax runs here, in the V8 engine that mini
 pages carry its finished markup, one small style sheet and what they use of its fonts. A formula
 that MathJax cannot read is a warning at its place in the source, not red letters for a reader.
 Greek letters in formulas are words for the search, like those in the text.
+
+Sphinx's own renderers leave the drawing to the reader's browser, or make a picture of each formula;
+the extensions for KaTeX need Node to draw beforehand. With MathJax here a page needs no script.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 from functools import cache
@@ -91,6 +95,7 @@ class MathJax:
             from py_mini_racer import MiniRacer
 
             self._engine = MiniRacer()
+            atexit.register(self.close)  # a process that leaves it running hangs at its end
             files = installed()
             sources = {f"/{c}.js": files[f"/{c}.js"].read_text("utf-8") for c in COMPONENTS}
             self._engine.eval(f"var files = {json.dumps(sources)}; {START}")
@@ -109,6 +114,14 @@ class MathJax:
             else ""
         )
 
+    def close(self) -> None:
+        """Stop the engine and forget what it drew; the next formula starts another."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self.draw.cache_clear()
+        atexit.unregister(self.close)
+
 
 ENGINE = MathJax()
 
@@ -122,9 +135,12 @@ def drawn(node: nodes.Element, tex: str, display: bool) -> str:
 
 
 def visit_inline(translator: Any, node: nodes.math) -> None:
-    """Write a formula that stands in a line."""
-    translator.body.append(f'<span class="math notranslate">{drawn(node, node.astext(), False)}')
-    translator.body.append("</span>")
+    """Write a formula that stands in a line; a comma stays with the formula before it."""
+    markup = drawn(node, node.astext(), False)
+    after = node.next_node(descend=False, siblings=True)
+    joined = isinstance(after, nodes.Text) and after.startswith((",", ".", ";", ":", "!", "?", ")"))
+    end = "</span>" + "&#8288;" * joined
+    translator.body.append(f'<span class="math notranslate">{markup}{end}')
     raise nodes.SkipNode
 
 
@@ -179,9 +195,11 @@ def subset(font: Path, code_points: set[int], target: Path) -> None:
 
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Write the style sheet beside the pages, and what it uses of the fonts that it names."""
+    style = ENGINE.style()
+    ENGINE.close()
     if error or app.builder.format != "html":
         return
-    static, style = Path(app.outdir) / "_static", ENGINE.style()
+    static = Path(app.outdir) / "_static"
     (static / STYLE).write_text(style, "utf-8")
     (static / "mathjax").mkdir(exist_ok=True)
     fonts = {path.name: path for path in installed().values() if path.suffix == ".woff"}
@@ -195,4 +213,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-updated", every_page)
     app.connect("doctree-resolved", add_keywords)
     app.connect("build-finished", finish)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    # One engine knows all that was drawn, and hangs in a forked process: with `-j` Sphinx says that
+    # it writes serially, which stops a strict build.
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -1,10 +1,9 @@
 """A small Sphinx extension: pages that need nothing from anywhere else, and that everyone can use.
 
-It mends what axe-core finds in the theme's markup; it leaves out the theme's icon script, half a
-megabyte for twelve icons that book.css draws; it puts what pages use of all style sheets into one;
-and it gives every page a content security policy that lets it load from its own host alone. Inline
-scripts are allowed by their hashes, one by one; inline styles are allowed as such, since formulas
-carry them.
+It mends what axe-core finds: in what the theme writes with the templates in `templates`, in what
+the text becomes with `Translator`. It puts what pages use of all style sheets into one, and gives
+every page a content security policy that lets it load from its own host alone. Inline scripts are
+allowed by their hashes, one by one; inline styles are allowed as such, since formulas carry them.
 
 It also says how long a chapter takes to read, puts the notation one click away, and offers what
 needs a public repository (source, issues, edits, Binder, Colab) only where one is named.
@@ -19,48 +18,59 @@ import re
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import imagesize
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.writers.html5 import HTML5Translator
 
 import styles
+from formulas import every_page
 
+TEMPLATES = Path(__file__).parent / "templates"
+# Read, not changed: a parser takes as long for the formulas of a page as Sphinx for writing it, and
+# a script that is missed here is one that the browser blocks, which the tests see.
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 INLINE_HANDLER = re.compile(r"<[^>]*?\son[a-z]+=\"([^\"]*)\"")
-
-MENDED = [
-    # The side bar holds the mark and the search beside its <nav>: a landmark for all of it.
-    (re.compile(r'(<div id="pst-primary-sidebar")'), r'\1 role="region" aria-label="This book"'),
-    # docutils gives entries of a bibliography a role that ARIA has dropped, inside a list.
-    (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
-    (re.compile(r'<script src="[^"]*scripts/fontawesome\.js[^"]*"></script>'), ""),
-    # No script holds the text up, nor takes its share of a slow line.
-    (re.compile(r'<link rel="preload" as="script"[^>]*>\n?'), ""),
-    (re.compile(r"<script>\s*DOCUMENTATION_OPTIONS\.\w+ = [^<]*</script>\n?"), ""),
-    (re.compile(r"<script(?![^>]*\bdefer\b)([^>]*\bsrc=)"), r"<script defer\1"),
-    # The notation opens where the reader is.
-    (re.compile(r'(<a href="[^"]*") target="_blank"(\s+class="btn[^"]*btn-notation)'), r"\1\2"),
-    # The corner of a table that has row and column titles is no title.
-    (re.compile(r'<th class="head( stub)?"><p></p></th>'), "<td></td>"),
-    # What follows the reader is the list of contents at the side: the theme misnames it, and then
-    # follows every link there is.
-    (re.compile(r'data-bs-target="\.bd-toc-nav"'), 'data-bs-target="#pst-page-toc-nav"'),
-    (re.compile(r'<body data-bs-spy="scroll"(?!.*id="pst-page-toc-nav")', re.DOTALL), "<body"),
-    # A comma stays with the formula before it.
-    (re.compile(r"(</mjx-container></span>)(?=[,.;:!?)])"), r"\1&#8288;"),
-    # A wide figure scrolls in a box of its own; its caption stays.
-    (re.compile(r"(<figure\b[^>]*>\s*)(<img\b[^>]*>)"), r'\1<div class="figure-box">\2</div>'),
-]
-SCRIPT = re.compile(r"[ \t]*<script defer\b[^>]*></script>\n?")
-FIGURE = re.compile(r'<img(?=[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)")')
-COVER = re.compile(r'<img\b[^>]*\bsrc="([^"]*_images/[^"]*)"')
-SIZE = re.compile(r'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"')
-OWN = {"book.css", "explorer.css", "formulas.css"}
+SHEET = re.compile(r"(_static/all\.css\?v=)\w*")
+THEMES_OWN = ["_static/styles/theme.css", "_static/styles/pydata-sphinx-theme.css"]
 CHAPTER = re.compile(r"chapters/\d")
-NOTATION = "chapters/notation"
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
+
+
+class Translator(HTML5Translator):
+    """Sphinx's own writer of HTML, where what it writes can be better read."""
+
+    def visit_entry(self, node: nodes.entry) -> None:
+        """Write a cell of a table: the corner of one with two kinds of titles is no title."""
+        super().visit_entry(node)
+        if self.body[-1].startswith("<th") and not node.astext():
+            self.body[-1] = self.starttag(node, "td", "")
+            self.context[-1] = "</td>\n"
+
+    def visit_citation(self, node: nodes.citation) -> None:
+        """Write an entry of a bibliography, which ARIA has no role of its own for any more."""
+        super().visit_citation(node)
+        self.body[-1] = self.starttag(node, "div", classes=[node.tagname], role="listitem")
+
+    def visit_image(self, node: nodes.image) -> None:
+        """Write a figure: it scrolls in a box of its own, and its caption stays.
+
+        It has a size, so that nothing moves when it comes in, and it comes in only when the reader
+        is near it; a chapter opens with one.
+        """
+        width, height = imagesize.get(Path(self.builder.srcdir) / node["uri"])
+        super().visit_image(node)
+        if width > 0:
+            tag = f'<img width="{round(width)}" height="{round(height)}"'
+            if node is not self.document.next_node(nodes.image):
+                tag += ' loading="lazy"'
+            self.body[-1] = self.body[-1].replace("<img", tag, 1)
+        if isinstance(node.parent, nodes.figure):
+            self.body[-1] = f'<div class="figure-box">{self.body[-1].strip()}</div>'
 
 
 def set_options(app: Sphinx, config: Config) -> None:
@@ -68,6 +78,7 @@ def set_options(app: Sphinx, config: Config) -> None:
 
     What needs the address of a repository is offered where there is one, and only there.
     """
+    config.templates_path.insert(0, str(TEMPLATES))
     options: dict[str, Any] = config.html_theme_options
     options["logo"] = {
         "text": config.html_title,
@@ -104,31 +115,6 @@ def add_reading_time(app: Sphinx, doctree: nodes.document, name: str) -> None:
         section.insert(place, nodes.paragraph("", text, classes=["reading-time"]))
 
 
-def add_notation(app: Sphinx, page: str, template: str, context: dict[str, Any], _: Any) -> None:
-    """Put a button for the table of notation at the top of every page."""
-    context["header_buttons"].append(
-        {
-            "type": "link",
-            "url": context["pathto"](NOTATION),
-            "text": "Notation",
-            "tooltip": "What each symbol means",
-            "label": "notation",
-        }
-    )
-
-
-def sized(figure: re.Match[str], images: Path) -> str:
-    """Return a figure's tag with its size, so that nothing moves when the figure comes in.
-
-    It comes in only when the reader is near it.
-    """
-    size = SIZE.search((images / figure[1]).read_text("utf-8"))
-    if size is None:
-        return figure[0]
-    width, height = (round(float(points) * 4 / 3) for points in size.groups())
-    return f'<img loading="lazy" width="{width}" height="{height}"'
-
-
 def policy(page: str) -> str:
     """Return the content security policy for a page, with the hashes of its own inline scripts."""
     scripts = INLINE_SCRIPT.findall(page) + [
@@ -142,37 +128,58 @@ def policy(page: str) -> str:
     )
 
 
-def finish(app: Sphinx, error: Exception | None) -> None:
-    """Complete the built folder: mended pages, each with its policy in its head."""
+def complete(
+    sheets: dict[str, None],
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> str:
+    """Prepare what the templates write, and note the style sheets that the page asks for."""
+    ordered = sorted(context["css_files"], key=lambda sheet: sheet.priority)
+    sheets |= dict.fromkeys(THEMES_OWN) | {str(sheet.filename): None for sheet in ordered}
+    context["css_files"] = []
+    # The theme tells its version and the page's name to scripts that nobody asks for here.
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "DOCUMENTATION_OPTIONS." not in script.attributes.get("body", "")
+    ]
+    for script in context["script_files"]:
+        if script.filename:
+            script.attributes["defer"] = "defer"
+    if page == app.config.root_doc and doctree and (cover := doctree.next_node(nodes.image)):
+        context["cover"] = cover["uri"]  # the largest thing to be seen
+    context |= {"inner": template, "policy": policy}
+    return "finished.html"
+
+
+def finish(sheets: dict[str, None], app: Sphinx, error: Exception | None) -> None:
+    """Write the one style sheet for the pages, and its version into their links to it."""
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    (out / "_static" / "scripts" / "fontawesome.js").unlink(missing_ok=True)
-    pages = {}
-    for path in [*out.glob("*.html"), *out.glob("chapters/*.html")]:
+    static = out / "_static"
+    (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+    pages = [page for page in out.rglob("*.html") if static not in page.parents]
+    names, starts = styles.words(pages, static.rglob("*.js"))
+    css = "\n".join(styles.pruned(styles.rules(out / s), names, starts) for s in sheets)
+    (static / "all.css").write_text(css, "utf-8")
+    version = f"{crc32(css.encode()):08x}"  # a browser that kept the last one asks again
+    for path in pages:
         page = path.read_text("utf-8")
-        if "</head>" not in page or "Content-Security-Policy" in page:
-            continue  # the way to the first page, or left by an earlier build
-        for pattern, better in MENDED:
-            page = pattern.sub(better, page)
-        # Scripts at the end are asked for after the style sheet, and not in place of it.
-        scripts = "".join(SCRIPT.findall(page))
-        page = SCRIPT.sub("", page).replace("</body>", f"{scripts}</body>")
-        page = FIGURE.sub(partial(sized, images=out / "_images"), page)
-        page = page.replace('loading="lazy" ', "", 1)  # a chapter opens with a figure
-        if path.stem == "index" and (cover := COVER.search(page)):  # the largest thing to be seen
-            soon = f'<link rel="preload" as="image" fetchpriority="high" href="{cover[1]}">'
-            page = page.replace("</title>", f"</title>\n{soon}", 1)
-        pages[path] = page
-    styles.bundle(out, pages, OWN)
-    for path, page in pages.items():
-        meta = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
-        path.write_text(re.sub(r"(<head\b[^>]*>)", rf"\1\n    {meta}", page, count=1), "utf-8")
+        # No parser: what is new is the end of one address, which our own template wrote.
+        path.write_text(SHEET.sub(rf"\g<1>{version}", page, count=1), "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    sheets: dict[str, None] = {}
+    app.set_translator("html", Translator)
     app.connect("config-inited", set_options)
+    app.connect("env-updated", every_page)  # the style sheet is made of what all of them ask for
     app.connect("doctree-resolved", add_reading_time)
-    app.connect("html-page-context", add_notation, priority=900)
-    app.connect("build-finished", finish, priority=900)  # after the theme has written its colours
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("html-page-context", partial(complete, sheets), priority=900)
+    app.connect("build-finished", partial(finish, sheets), priority=900)  # after formulas.css
+    # What pages ask for is noted here as they are written.
+    return {"parallel_read_safe": True, "parallel_write_safe": False}
