@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
 
 from descent import (
     MLP,
@@ -31,13 +33,15 @@ from descent import (
     minimize,
     ravine,
     rules,
+    sweep,
     train,
 )
 from descent.optim import RuleOptimizer
 
 RESULTS = Path(__file__).resolve().parents[2] / "chapters" / "bench.json"
 QUICK = "--quick" in sys.argv
-CORES = os.cpu_count() or 1
+# Those that this process may use, where the system tells.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 Call = Callable[[], object]
 
@@ -73,6 +77,30 @@ def figure(ours: float, peer: float, target: float | None, what: str) -> dict[st
         "ours_s": float(f"{ours:.4g}"),
         "peer_s": float(f"{peer:.4g}"),
     }
+
+
+def bandwidth(size: int) -> float:
+    """Bytes a second, read and written, of a copy of `size` bytes: the best of many."""
+    source, target = np.ones(size // 8), np.ones(size // 8)
+    best = min(seconds(lambda: np.copyto(target, source), time.perf_counter) for _ in range(50))
+    return 2 * size / best
+
+
+IN_CACHE, IN_MEMORY = bandwidth(256 * 1024), bandwidth(64 * 2**20)
+
+
+def bounded(found: dict[str, Any], moved: float, rate: float) -> dict[str, Any]:
+    """A figure with what physics allows: the bytes that must be moved, at the rate of a copy.
+
+    Each share is how much of that rate a side reaches; a small one says that something else than
+    moving bytes (arithmetic, or calls) takes the time.
+    """
+    least = moved / rate
+    shares = {f"{side}_share_of_bound": round(least / found[f"{side}_s"], 4) for side in SIDES}
+    return found | {"bytes": round(moved), "bound_s": float(f"{least:.4g}")} | shares
+
+
+SIDES = ("ours", "peer")
 
 
 @contextlib.contextmanager
@@ -115,13 +143,21 @@ def source_loop(steps: int) -> None:
         d2l.train_2d(momentum_2d, steps=steps)
 
 
+def apart(part: Callable[[], dict[str, Any]], **variables: str) -> dict[str, Any]:
+    """A part in a process of its own, where no variable but these says how many threads to use."""
+    plain = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, __file__, f"--part={part.__name__}", *["--quick"] * QUICK]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command, env=plain | variables))
+    return found
+
+
 def grids() -> dict[str, Any]:
     """A 512 × 512 grid of learning rates and momenta on the ravine, 200 steps."""
     side, steps = 512, 200
     found = {}
-    for name, top, note in (
-        ("grid", 0.49, "every run converges"),
-        ("grid with divergence", 1.0, "some runs diverge, and are marked and held"),
+    for name, top, target, note in (
+        ("grid", 0.49, 1.5, "every run converges"),
+        ("grid with divergence", 1.0, 1.6, "some runs diverge, and are marked and held"),
     ):
         lr, momentum = np.meshgrid(np.linspace(0.01, top, side), np.linspace(0, 0.99, side))
         rule = Momentum(lr=lr[..., None], momentum=momentum[..., None])
@@ -135,21 +171,111 @@ def grids() -> dict[str, Any]:
         run = minimize(rule, ravine, (-5.0, -2.0), steps, record_every=steps)
         same = run.points[-1][~run.diverged]
         assert np.array_equal(same, hand(8192).T.reshape(side, side, 2)[~run.diverged])
-        mine, (*hands, loop) = race(
-            ours, lambda: hand(8192), lambda: hand(16384), lambda: source_loop(20_000)
-        )
-        best = min(hands)
-        found[name] = figure(
-            mine, best, 1.6, f"512 × 512 runs of 200 steps, minimize against hand-written; {note}"
-        )
-        if name == "grid":
-            found["grid against the source's loop"] = figure(
-                mine / (side * side * steps),
-                loop / 20_000,
-                1 / 18,
-                "one step of one run, minimize on that grid against d2l's train_2d",
+        what = f"512 × 512 runs of 200 steps, minimize against hand-written; {note}"
+        # Of each coordinate at each step: x and v are read and written, half of lr and momentum.
+        moved = 40 * 2 * side * side * steps
+        for label, clock in ((name, time.process_time), (f"{name}, wall", time.perf_counter)):
+            mine, (*hands, loop) = race(
+                ours,
+                lambda: hand(8192),
+                lambda: hand(16384),
+                lambda: source_loop(20_000),
+                clock=clock,
             )
+            kind = "wall" if clock is time.perf_counter else "processor"
+            one = figure(mine, min(hands), target, f"{what}; {kind} time")
+            found[label] = bounded(one, moved, IN_CACHE)
+            if label == "grid":
+                found["grid against the source's loop"] = figure(
+                    mine / (side * side * steps),
+                    loop / 20_000,
+                    1 / 18,
+                    "one step of one run, minimize on that grid against d2l's train_2d",
+                )
     return found
+
+
+def memory() -> dict[str, Any]:
+    """What a sweep allocates at its peak, against the 24 bytes a record that minimize promises."""
+    lr, momentum = sweep(np.linspace(0.01, 0.49, 512), np.linspace(0, 0.99, 512))
+    rule = Momentum(lr=lr, momentum=momentum)
+    tracemalloc.start()
+    run = minimize(rule, ravine, (-5.0, -2.0), 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    said = 24 * run.values.size
+    return {
+        "what": "peak memory of minimize on 512 × 512 runs of 20 steps, all recorded, against what "
+        "its docstring says",
+        "ratio": round(peak / said, 5),
+        "target": 1.1,
+        "ours_bytes": peak,
+        "said_bytes": said,
+    }
+
+
+def network_sweep() -> dict[str, Any]:
+    """8 rates × 30 seeds of a network on the digits, against vmap of grad in torch.func."""
+    digits = load_digits()
+    images: Any = SimpleNamespace(features=digits.data[:1200] / 16, targets=digits.target[:1200])
+    hidden, batch, beta, seeds = 16, 40, 0.9, 30
+    problem, lrs = MLP(images, hidden), np.geomspace(0.001, 0.1, 8)
+    inputs, targets = torch.tensor(images.features), torch.tensor(images.targets)
+    sizes = [64 * hidden, hidden, hidden * 10, 10]
+
+    def loss(params: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        w1, b1, w2, b2 = torch.split(params, sizes)
+        score = torch.tanh(x @ w1.reshape(64, hidden) + b1) @ w2.reshape(hidden, 10) + b2
+        return torch.nn.functional.cross_entropy(score, y)
+
+    of_seeds = torch.func.vmap(torch.func.grad(loss))
+    grads = torch.func.vmap(of_seeds, in_dims=(0, None, None))
+
+    def theirs() -> torch.Tensor:
+        rngs = [np.random.default_rng(seed) for seed in range(seeds)]
+        start = torch.tensor(np.stack([problem.init(rng) for rng in rngs]))
+        x, lr = start.repeat(8, 1, 1), torch.tensor(lrs)[:, None, None]
+        order = torch.tensor(np.stack([rng.permutation(1200) for rng in rngs]))
+        velocity = torch.zeros_like(x)
+        for rows in torch.split(order, batch, 1):
+            velocity.mul_(beta).add_(grads(x, inputs[rows], targets[rows]))
+            x -= lr * velocity
+        return x
+
+    def ours() -> np.ndarray:
+        history = train(
+            Momentum(lr=lrs[:, None, None], momentum=beta),
+            images,
+            model=lambda data: MLP(data, hidden),
+            seeds=range(seeds),
+            batch_size=batch,
+            epochs=1,
+            record_every=1200,
+        )
+        return history.params
+
+    assert np.allclose(ours(), theirs().numpy(), rtol=1e-8, atol=1e-10)
+    # Of each parameter at each step: read for the gradient, which is written and read; the
+    # parameter and its velocity are read and written.
+    moved = 7 * 8 * 8 * seeds * problem.size * 1200 / batch
+    count = torch.get_num_threads()
+    mine, (their,) = race(
+        ours, theirs, clock=time.process_time if count == 1 else time.perf_counter
+    )
+    note = f"{count} thread{'s' * (count > 1)}"
+    what = "8 learning rates × 30 seeds of the digits' network, one epoch: train (with the losses "
+    what += f"before and after) against vmap of grad in torch.func, {note}"
+    one = figure(mine, their, 1.0, what)
+    return {f"sweep of a network, {note}": bounded(one, moved, IN_MEMORY)}
+
+
+def parts() -> Iterator[dict[str, Any]]:
+    """All that is a ratio, part by part."""
+    yield apart(grids)
+    for count in sorted({1, CORES}):
+        yield apart(network_sweep, OMP_NUM_THREADS=str(count))
+    for part in (airfoil, optimizers, imports):
+        yield part()
 
 
 def d2l_batches() -> Any:
@@ -243,6 +369,14 @@ def stepper(make: Callable[[list[torch.Tensor]], torch.optim.Optimizer], device:
     return step
 
 
+def many_steps(make: Callable[[list[torch.Tensor]], torch.optim.Optimizer]) -> Call:
+    """A call that takes one step of an optimizer on one hundred tensors of 1000 numbers."""
+    params = [torch.randn(1000, requires_grad=True) for _ in range(100)]
+    for p in params:
+        p.grad = torch.randn(1000)
+    return make(params).step
+
+
 def compiled_step() -> Call:
     """The rule's own lines through torch.compile, writing into the parameter and its state."""
     rule = rules.Adam()
@@ -278,8 +412,11 @@ def optimizers() -> dict[str, Any]:
                 stepper(ours, "cpu"), stepper(theirs(foreach=False), "cpu"), clock=clock
             )
             note = f"CPU, {count} thread{'s' * (count > 1)}"
-            found[f"optimizer, {note}"] = figure(
-                mine, their, 1.2, what.format("foreach=False", note)
+            # Adam reads x, its gradient and two averages, and writes x and the averages.
+            found[f"optimizer, {note}"] = bounded(
+                figure(mine, their, 0.8 if count > 1 else 1.2, what.format("foreach=False", note)),
+                28 * 10_000_000,
+                IN_MEMORY,
             )
     compiler = next(filter(None, map(shutil.which, ("g++", "clang++"))), None)
     if compiler and not QUICK:
@@ -292,6 +429,14 @@ def optimizers() -> dict[str, Any]:
             "Adam on 10 million float32 parameters, the rule through torch.compile against "
             "torch.optim.Adam(foreach=False), CPU, 1 thread",
         )
+    small = "Adam on one hundred float32 tensors of 1000 numbers, RuleOptimizer against "
+    with threads(1):
+        mine, (their,) = race(many_steps(ours), many_steps(theirs(foreach=False)))
+    found["optimizer, 100 small tensors"] = bounded(
+        figure(mine, their, 1.2, small + "torch.optim.Adam(foreach=False), CPU, 1 thread, a step"),
+        28 * 100_000,
+        IN_CACHE,
+    )
     if torch.cuda.is_available():
         for option in ("foreach", "fused"):
             mine, (their,) = race(
@@ -432,10 +577,15 @@ def main() -> None:
             "numpy": np.__version__,
             "torch": torch.__version__,
         },
+        "copied_gb_per_s": {
+            "in cache": round(IN_CACHE / 1e9, 1),
+            "in memory": round(IN_MEMORY / 1e9, 1),
+        },
+        "memory": memory(),
         "ratios": {},
     }
-    for part in (grids, airfoil, optimizers, imports):
-        for name, found in part().items():
+    for part in parts():
+        for name, found in part.items():
             results["ratios"][name] = found
             target = found["target"]
             goal = f"at most {target:.4g}" if target else "no target"
@@ -456,4 +606,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    for part in (grids, network_sweep):
+        if f"--part={part.__name__}" in sys.argv:
+            print(json.dumps(part()))
+            break
+    else:
+        main()
