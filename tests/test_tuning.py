@@ -11,7 +11,16 @@ from scipy import stats
 
 from descent import LinearRegression, rules, sparse_features, train
 from descent.surfaces import ravine
-from descent.tuning import Comparison, Contender, Tuned, compare, contenders, on_data, on_surface
+from descent.tuning import (
+    Comparison,
+    Contender,
+    Difference,
+    Tuned,
+    compare,
+    contenders,
+    on_data,
+    on_surface,
+)
 
 STARTS = np.random.default_rng(0).normal(0, 3, (48, 2))
 
@@ -247,3 +256,14 @@ def test_a_schedule_belongs_to_its_contender() -> None:
     among = plain | {"falling": replace(plain["SGD"], schedule=lambda t: 1 / (1 + t))}
     found = compare(among, on_surface(ravine, 10, STARTS), per_round=4, rounds=1)
     assert not np.array_equal(found["SGD"].scores, found["falling"].scores)
+
+
+@pytest.mark.parametrize(
+    ("of_logs", "told"),
+    [
+        (False, "-0.3 (-0.5 to -0.1), lower in 9 of 12 pairs"),
+        (True, "0.501 times (0.316 to 0.794), lower in 9 of 12 pairs"),
+    ],
+)
+def test_a_difference_is_told_with_its_interval(of_logs: bool, told: str) -> None:
+    assert str(Difference(-0.3, -0.5, -0.1, 9, 12, of_logs)) == told

@@ -1,7 +1,7 @@
 """Measure what the package costs against its peers, and keep the results in chapters/bench.json.
 
 Every figure but the seconds of d2l's own runs is a ratio: both sides run in turn, in one process,
-and the median over the rounds stands. It decides nothing about the tests. Takes about a minute;
+and the median over the rounds stands. It decides nothing about the tests. Takes some three minutes;
 `--quick` does fewer rounds and writes nothing.
 """
 
