@@ -5,7 +5,6 @@ method takes arrays of them, shape (..., p); so one rule steps all runs at once.
 """
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -101,27 +100,20 @@ class LinearRegression:
         # The loss is the least one, and half the square of the way from the solution, which a
         # triangle measures whatever the number of rows: never negative, and without the loss of
         # digits of differences of moments. Centred, features far from 0 cost none either.
-        centre, level = features.mean(axis=0), self._targets.mean()
-        centred, above = _with_ones(features - centre), self._targets - level
+        self._centre, level = features.mean(axis=0), self._targets.mean()
+        centred, above = _with_ones(features - self._centre), self._targets - level
         best = np.linalg.lstsq(centred, above)[0]
         self._least = 0.5 * float(np.mean((centred @ best - above) ** 2))
-        triangle = np.linalg.qr(centred, mode="r") / self.examples**0.5
-        to_centred = np.eye(self.size)
-        to_centred[-1, :-1] = centre
-        self._way = triangle @ to_centred
-        self._solution = np.append(best[:-1], best[-1] + level - centre @ best[:-1])
-        # How far rounding moves that bias, without rounding.
-        terms = zip(to_centred[-1].tolist(), self._solution.tolist(), strict=True)
-        moved = sum(Fraction(a) * Fraction(b) for a, b in terms)
-        moved -= Fraction(float(level)) + Fraction(float(best[-1]))
-        self._moved = triangle[:, -1] * float(moved)
+        self._triangle = np.linalg.qr(centred, mode="r") / self.examples**0.5
+        self._solution = np.append(best[:-1], best[-1] + level - self._centre @ best[:-1])
 
     def init(self, rng: np.random.Generator) -> Floats:
         return np.append(rng.normal(0, 0.01, self.size - 1), 0.0)
 
     def loss(self, params: Floats) -> Floats:
-        way = ((params - self._solution)[..., None, :] * self._way).sum(-1) + self._moved
-        half: Floats = 0.5 * (way**2).sum(-1)
+        way = params - self._solution
+        way[..., -1] += (way[..., :-1] * self._centre).sum(-1)
+        half: Floats = 0.5 * ((way[..., None, :] * self._triangle).sum(-1) ** 2).sum(-1)
         return self._least + half
 
     def grad(self, params: Floats, rows: Rows) -> Floats:

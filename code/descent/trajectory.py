@@ -172,7 +172,8 @@ def minimize(
             return np.ascontiguousarray(every[block].T).T
 
         def grad(x: Floats, t: int, lanes: Any = lanes) -> Floats:
-            return surface.grad(x) + lanes(drawn[t]) if noise else surface.grad(x)
+            found: Floats = surface.grad(x)
+            return found + lanes(drawn[t]) if noise else found
 
         def record(i: int, x: Floats, block: slice = block) -> None:
             points[i, :, block] = x.T
