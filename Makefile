@@ -10,9 +10,10 @@ ALONE := $(PYTHON) code/tools/alone.py
 # No need of a home that can be written.
 export MPLCONFIGDIR := $(CURDIR)/_build/matplotlib
 
-PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* _assets/*/* code/descent/*.py code/descent/*/*.py code/tools/*.py) $(VENV)
+PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* _assets/*/* code/descent/*.py code/descent/*/*.py \
+	code/tools/*.py code/tools/templates/* code/tools/templates/*/*) $(VENV)
 
-.PHONY: help environment book execute html test serve lint bench sabotage weigh screenshots pdf clean
+.PHONY: help environment book execute html test serve lint bench sabotage screenshots pdf clean
 
 help:  ## this text
 	@echo "The book:"
@@ -61,9 +62,6 @@ bench: $(VENV)  ## measure the speed of the package, and keep the results
 
 sabotage: $(VENV)  ## run the chapters with the package broken on purpose, and keep which verdicts change
 	$(BIN)/python code/tools/sabotage.py
-
-weigh: html  ## load every page as a phone does, and tell what it weighs and how soon it shows
-	$(BIN)/python code/tools/weigh.py
 
 screenshots: html  ## picture every page at three widths, in _build/screenshots
 	$(BIN)/python code/tools/screenshots.py

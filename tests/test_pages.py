@@ -5,9 +5,12 @@ Nothing is built here: `make test` builds the book first, into the folder that c
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +39,21 @@ if not PAGES:
 
 POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 WIDE: Any = {"width": 1280, "height": 900}
+PHONE: Any = {"width": 320, "height": 640}
+# One page of each kind: with an explorer and without, with wide tables, with lists, written by the
+# theme alone.
+KINDS = {
+    "chapters/index.html",
+    "chapters/01-gradients.html",
+    "chapters/04-momentum.html",
+    "chapters/a1-source-map.html",
+    "chapters/glossary.html",
+    "chapters/notation.html",
+    "search.html",
+}
+COLD_KB, WARM_KB = 350, 120
+ZIPPED = {".html", ".css", ".js", ".svg"}  # as a good host does
+LOADED = "() => [location.href, ...performance.getEntriesByType('resource').map(e => e.name)]"
 COLOURS = ["color-contrast", "link-in-text-block"]
 TOO_WIDE = """() => {
     const root = document.documentElement, found = []
@@ -49,10 +67,10 @@ TOO_WIDE = """() => {
     }
     return [`the page is ${root.scrollWidth} px wide`, ...found.slice(0, 3)]
 }"""
-# Of many words that stand in the same kinds of boxes, and many formulas, axe needs to see a few: it
-# takes a millisecond for each, and a page has thousands.
+# Of many boxes with the same kinds of elements in the same place axe needs to see two: it takes a
+# millisecond for each element, and a page has up to twenty thousand.
 THIN_OUT = """() => {
-    for (const e of [...document.querySelectorAll('mjx-container')].slice(3)) e.replaceChildren()
+    for (const e of [...document.querySelectorAll('mjx-container')].slice(2)) e.replaceChildren()
     const code = new Set()
     for (const e of document.querySelectorAll('pre span[class], dt.sig span')) {
         const box = e.closest('.cell_input, .cell_output, .highlight, .sig')
@@ -61,21 +79,24 @@ THIN_OUT = """() => {
         code.add(kind)
     }
     const seen = new Map()
-    const place = (e) => e.closest('article') ? `${place(e.parentElement)}>${e.className}` : ''
-    const holders = 'article :is(p, li, td, dt, dd, pre, span, em, strong, code)'
-    for (const e of document.querySelectorAll(holders)) {
-        const words = [...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE && n.data.trim())
-        if (!words.length || e.closest('a, button, th, descent-explorer')) continue
-        const key = e.tagName + place(e)
+    const kind = (e) => `${e.tagName}.${e.className}`
+    const place = (e) => e.matches('.bd-article') ? '' : `${place(e.parentElement)}>${kind(e)}`
+    const boxes = '.bd-article :is(div, section, article, tr, li, p)'
+    for (const e of document.querySelectorAll(boxes)) {
+        if (!e.isConnected || e.closest('th, descent-explorer')) continue
+        if (e.querySelector('img, input, h1, h2')) continue
+        const parts = new Set([...e.querySelectorAll('*')].map(kind))
+        const key = [place(e), ...[...parts].sort()].join(' ')
         const times = (seen.get(key) ?? 0) + 1
         seen.set(key, times)
-        if (times > 3) words.forEach(n => n.remove())
+        if (times > 2) e.remove()
     }
 }"""
 COLLISIONS = """() => [...document.querySelectorAll('div.math > .eqno')].filter(number => {
     const formula = number.nextElementSibling.getBoundingClientRect()
     return number.getBoundingClientRect().left < formula.right - 0.5
 }).map(number => number.innerText)"""
+FAILED = "() => [...document.querySelectorAll('mjx-merror')].map(e => e.parentElement.innerText)"
 MISSING_IMAGES = (
     "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
 )
@@ -88,9 +109,12 @@ class Links(HTMLParser):
         super().__init__()
         self.targets: list[str] = []
         self.anchors: set[str] = set()
+        self.mute: list[str | None] = []  # images without a text
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img" and "alt" not in dict(attrs):
+            self.mute.append(dict(attrs).get("src"))
         for name, value in attrs:
             if value and (name == "id" or (tag == "a" and name == "name")):
                 self.anchors.add(value)
@@ -121,6 +145,20 @@ def dead_links(path: Path) -> list[str]:
 def test_no_link_is_dead() -> None:
     dead = {page: found for page in ["index.html", *PAGES] if (found := dead_links(HTML / page))}
     assert not dead
+
+
+def test_every_image_has_a_text() -> None:
+    mute = {name: found for name in PAGES if (found := links(HTML / name).mute)}
+    assert not mute
+
+
+def test_what_follows_the_reader_is_there() -> None:
+    """The list of contents at the side scrolls along on the pages that have one."""
+    contents = "pst-page-toc-nav"
+    with_one = {name for name in PAGES if contents in links(HTML / name).anchors}
+    spy = f'<body data-bs-spy="scroll" data-bs-target="#{contents}"'
+    assert with_one == {name for name in PAGES if spy in (HTML / name).read_text("utf-8")} != set()
+    assert not [name for name in PAGES if ".bd-toc-nav" in (HTML / name).read_text("utf-8")]
 
 
 def test_every_page_has_a_policy() -> None:
@@ -183,66 +221,104 @@ def watch(page: Page, base: str) -> list[str]:
     return problems
 
 
+@cache
+def on_the_wire(path: Path) -> float:
+    """Return how many KB a file takes, compressed where that serves."""
+    data = path.read_bytes()
+    return len(gzip.compress(data) if path.suffix in ZIPPED else data) / 1000
+
+
+def weights(page: Page) -> tuple[float, float]:
+    """Return the KB that a page takes of those who come from nowhere, and from another page."""
+    names = {unquote(urlsplit(u).path).lstrip("/") for u in page.evaluate(LOADED)}
+    sizes = {name: on_the_wire(HTML / name) for name in names}
+    return sum(sizes.values()), sum(kb for n, kb in sizes.items() if not n.startswith("_static/"))
+
+
+def changed(name: str) -> tuple[bool, Path, str]:
+    """Tell whether a page is not what it was when it last passed, if it ever did.
+
+    Gives the file that keeps this, and what to write into it.
+    """
+    text = re.sub(r"\?v=\w+", "", (HTML / name).read_text("utf-8"))
+    digest = sha256(text.encode()).hexdigest()
+    record = HTML.parent / "passed" / f"{Path(name).stem}.txt"
+    return record.is_file() and record.read_text() != digest, record, digest
+
+
+@pytest.fixture(scope="session")
+def phone(site: str, browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """Open one tab for all pages, since starting one takes as long as loading; and watch it."""
+    page = browser.new_page(reduced_motion="reduce")
+    yield page, watch(page, site)
+    page.close()
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_page(site: str, browser: Browser, name: str) -> None:
-    """One load of each page serves all that is asked of it."""
-    page = browser.new_page(viewport=WIDE, reduced_motion="reduce")
-    problems = watch(page, site)
-    try:
-        page.goto(site + name)
-        problems += [f"image: {src}" for src in page.evaluate(MISSING_IMAGES)]
-        page.set_viewport_size({"width": 320, "height": 640})
-        problems += [f"320 px: {e}" for e in page.evaluate(TOO_WIDE)]
-        problems += [f"320 px: a formula meets {e}" for e in page.evaluate(COLLISIONS)]
-        page.set_viewport_size(WIDE)
+def test_page(site: str, phone: tuple[Page, list[str]], name: str) -> None:
+    """One load of each page, as a phone does it, serves all that is asked of it.
+
+    Axe tries a page of each kind, and those that have changed since they last passed.
+    """
+    page, problems = phone
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme="light")
+    page.goto(site + name)
+    problems += [f"image: {src}" for src in page.evaluate(MISSING_IMAGES)]
+    problems += [f"a formula that failed: {f}" for f in page.evaluate(FAILED)]
+    problems += [f"320 px: {e}" for e in page.evaluate(TOO_WIDE)]
+    problems += [f"320 px: a formula meets {e}" for e in page.evaluate(COLLISIONS)]
+    cold, warm = weights(page)
+    problems += [f"cold it weighs {cold:.0f} KB"] if cold > COLD_KB else []
+    problems += [f"warm it weighs {warm:.0f} KB"] if warm > WARM_KB else []
+    anew, record, digest = changed(name)
+    if anew or name in KINDS:
         page.evaluate(THIN_OUT)
+        page.set_viewport_size(WIDE)
         problems += [f"light: {v}" for v in axe_violations(page)]
         page.emulate_media(color_scheme="dark")
         page.wait_for_selector("html[data-theme=dark]")
         # What a dark page changes is its colours: the other rules have been tried.
         problems += [f"dark: {v}" for v in axe_violations(page, runOnly=COLOURS)]
-    finally:
-        page.close()
-    assert not problems, "\n".join(problems)
+    found, problems[:] = problems[:], []
+    assert not found, "\n".join(found)
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(digest)
+
+
+def test_the_kinds_are_there() -> None:
+    assert set(PAGES) >= KINDS
 
 
 def test_opened_as_a_file(browser: Browser) -> None:
-    """A reader who opens the folder from disk gets scripts and formulas, and no request leaves."""
+    """A reader who opens the folder from disk gets scripts, formulas and the search."""
     page = browser.new_page()
     problems = watch(page, HTML.as_uri())
     try:
-        for name in PAGES[:3]:
-            page.goto((HTML / name).as_uri())
-            assert page.evaluate("document.fonts.ready.then(() => document.fonts.size)") > 0
+        page.goto((HTML / "chapters" / "index.html").as_uri())
+        assert page.evaluate("document.fonts.ready.then(() => document.fonts.size)") > 0
+        for query in ("η", "κ", "condition number", "AdaGrad", "weight decay"):
+            page.goto(f"{(HTML / 'search.html').as_uri()}?q={quote(query)}")
+            page.wait_for_selector("#search-results li a")
+            found = str(page.get_attribute("#search-results li a", "href"))
+            assert "chapters/" in found, query
     finally:
         page.close()
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.parametrize("query", ["η", "κ", "condition number", "AdaGrad", "weight decay"])
-def test_search_from_disk(browser: Browser, query: str) -> None:
+def test_the_guide_prints_on_one_page(browser: Browser) -> None:
     page = browser.new_page()
-    problems = watch(page, HTML.as_uri())
-    try:
-        page.goto(f"{(HTML / 'search.html').as_uri()}?q={quote(query)}")
-        page.wait_for_selector("#search-results li a")
-        assert "chapters/" in str(page.get_attribute("#search-results li a", "href"))
-    finally:
-        page.close()
-    assert not problems, "\n".join(problems)
-
-
-@pytest.mark.parametrize("paper", [(21.0, 29.7), (21.59, 27.94)], ids=["A4", "letter"])
-def test_the_guide_prints_on_one_page(browser: Browser, paper: tuple[float, float]) -> None:
-    width, height = ((side - 4) * 96 / 2.54 for side in paper)  # within the margins, in CSS pixels
-    page = browser.new_page(viewport={"width": round(width), "height": round(height)})
     try:
         page.goto((HTML / "chapters" / "13-choosing.html").as_uri())
         page.emulate_media(media="print")
-        box = page.locator(".guide").bounding_box()
-        assert box is not None
-        assert box["width"] > 0.98 * width  # no margins beside the paper's
-        assert 400 < box["height"] < height
+        for paper in ((21.0, 29.7), (21.59, 27.94)):  # A4, letter
+            width, height = ((side - 4) * 96 / 2.54 for side in paper)  # within margins, in pixels
+            page.set_viewport_size({"width": round(width), "height": round(height)})
+            box = page.locator(".guide").bounding_box()
+            assert box is not None
+            assert box["width"] > 0.98 * width  # no margins beside the paper's
+            assert 400 < box["height"] < height
     finally:
         page.close()
 
@@ -251,7 +327,7 @@ def test_forced_colours(site: str, browser: Browser) -> None:
     """The reader's two colours, here black and white, are all that text and figures get."""
     page = browser.new_page(forced_colors="active")
     try:
-        page.goto(site + next(p for p in PAGES if re.match(r"chapters/\d", p)))
+        page.goto(f"{site}chapters/01-gradients.html")
         figure = "getComputedStyle(document.querySelector('.figure-box img'))"
         assert page.evaluate(f"{figure}.filter") == "none"
         assert page.evaluate(f"{figure}.backgroundColor") == "rgb(255, 255, 255)"

@@ -78,7 +78,6 @@ def set_options(app: Sphinx, config: Config) -> None:
 
     What needs the address of a repository is offered where there is one, and only there.
     """
-    config.templates_path.insert(0, str(TEMPLATES))
     options: dict[str, Any] = config.html_theme_options
     options["logo"] = {
         "text": config.html_title,
@@ -90,6 +89,11 @@ def set_options(app: Sphinx, config: Config) -> None:
         options[f"use_{kind}_button"] = known
     if not known:
         options.pop("launch_buttons", None)
+
+
+def add_templates(app: Sphinx, config: Config) -> None:
+    """Have the templates here go before the theme's of the same names."""
+    config.templates_path.insert(0, str(TEMPLATES))
 
 
 def minutes(node: nodes.Node) -> float:
@@ -176,6 +180,7 @@ def finish(sheets: dict[str, None], app: Sphinx, error: Exception | None) -> Non
 def setup(app: Sphinx) -> dict[str, bool]:
     sheets: dict[str, None] = {}
     app.set_translator("html", Translator)
+    app.connect("config-inited", add_templates)
     app.connect("config-inited", set_options)
     app.connect("env-updated", every_page)  # the style sheet is made of what all of them ask for
     app.connect("doctree-resolved", add_reading_time)
