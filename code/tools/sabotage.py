@@ -215,7 +215,7 @@ BREAKAGES = {
     "no-noise": Breakage(
         "gradients on surfaces have no noise",
         "noise=",
-        (("trajectory.py", "+ lanes(drawn[t]) if noise else surface.grad(x)", ""),),
+        (("trajectory.py", "found + lanes(drawn[t]) if noise else found", ""),),
     ),
     "one-example": Breakage(
         "every mini-batch holds the first example alone",
