@@ -1,6 +1,6 @@
 r"""Update rules, each written once.
 
-A rule is a frozen dataclass that holds its hyper-parameters. It knows no objective:
+A rule is a frozen dataclass that holds its hyper-parameters. It knows no objective::
 
     state = rule.init(x)
     x, state = rule.step(x, grad, state)
