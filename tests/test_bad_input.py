@@ -130,6 +130,12 @@ CASES = {
         "shape of x, (2, 3)",
         "(4, 3)",
     ),
+    "product of other decays": (
+        lambda: NAdam().step(X, X, NAdam().init(X)._replace(product=np.ones(2))),
+        "state",
+        "broadcast to the shape of x, (2, 3)",
+        "(2,)",
+    ),
     # minimize.
     "no rule": (lambda: run(rule="SGD"), "rule", "a rule such as", "'SGD'"),
     "a class for a rule": (lambda: run(rule=SGD), "rule", "a rule such as", "<class"),
