@@ -7,12 +7,10 @@ words, tables and charts.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -25,13 +23,11 @@ import pytest
 from conftest import Quiet
 from docutils import nodes
 
-import chromium
 import descent
 import explorers
 from descent import minimize, plots, ravine, theory
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page as AsyncPage
     from playwright.sync_api import Browser, Locator, Page
 
 KINDS = ["ravine", "phase", "average", "moments", "race", "fairness"]
@@ -68,17 +64,17 @@ MARKS = """(selector) => {
 }"""
 
 
-def html(kinds: list[str], base: str, before: str = "") -> str:
+def html(kinds: list[str], before: str = "", state: str = "") -> str:
     tags = "\n".join(
-        f'<descent-explorer kind="{kind}" figure="fig-{kind}">\n</descent-explorer>'
+        f'<descent-explorer kind="{kind}" figure="fig-{kind}" state="{state}">\n</descent-explorer>'
         for kind in kinds
     )
-    scripts = "".join(f'<script src="{base}{s}"></script>' for s in explorers.scripts(kinds))
+    scripts = "".join(f'<script src="{s}"></script>' for s in explorers.scripts(kinds))
     return f"""<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <link rel="icon" href="data:,"><title>Explorers</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="page.css"><link rel="stylesheet" href="{base}explorer.css">
+<link rel="stylesheet" href="page.css"><link rel="stylesheet" href="explorer.css">
 {scripts}
 </head><body><main><h1>Explorers</h1>{before}{tags}
 <p id="words">Words after.</p></main></body></html>"""
@@ -97,9 +93,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "img { max-width: 100% }"
     )
     for kind in KINDS:
-        (folder / f"{kind}.html").write_text(html([kind], ""), "utf-8")
-    (folder / "figure.html").write_text(html(["ravine"], "", before=FIGURE), "utf-8")
-    (folder / "light.html").write_text(html(KINDS, ""), "utf-8")
+        (folder / f"{kind}.html").write_text(html([kind]), "utf-8")
+    (folder / "figure.html").write_text(html(["ravine"], before=FIGURE), "utf-8")
+    # Where no choice takes a control away.
+    sliders = html(KINDS, state="rule=Momentum&amp;tune=0")
+    (folder / "sliders.html").write_text(sliders, "utf-8")
+    (folder / "light.html").write_text(html(KINDS), "utf-8")
     return folder
 
 
@@ -217,73 +216,51 @@ def end(rule: Any, start: tuple[float, float] = (-5, -2), steps: int = 20) -> st
 # Every control
 
 
-async def swept(page: AsyncPage, slider: Any, key: str, presses: int) -> list[list[str]]:
-    """Press a key so often; gives what the slider says each time that it moves, and shows."""
-    await slider.evaluate(
-        """(e) => {
-            window.heard = [];
-            const shown = e.parentElement.querySelector(".dx-value");
-            e.oninput = () => heard.push([e.getAttribute("aria-valuetext"), shown.textContent]);
-            e.focus();
-        }"""
-    )
-    await asyncio.gather(*[page.keyboard.down(key) for _ in range(presses)])
-    heard: list[list[str]] = await page.evaluate("heard")
-    return heard
+# Goes to the middle of a slider, and will tell where it moves and what it says and shows there.
+LISTEN = """(e) => {
+    const shown = e.parentElement.querySelector(".dx-value"), last = (e.max - e.min) / e.step;
+    const heard = window.heard = [];
+    e.value = Number(e.min) + Math.floor(last / 2) * e.step;
+    e.oninput = () => heard.push([Math.round((e.value - e.min) / e.step),
+        e.getAttribute("aria-valuetext"), shown.textContent]);
+    e.focus();
+    return Math.round(last);
+}"""
 
 
-async def sweep(address: str) -> dict[str, int]:
-    """Take every slider of every explorer through its whole range and back, by arrow keys.
+def test_arrow_keys_move_every_slider(browser: Browser, address: str) -> None:
+    """By one place a press, in the middle and at both ends.
 
-    Gives how many presses each one takes.
+    Every place between has words of its own: see test_javascript.py.
     """
-    from playwright.async_api import async_playwright
-
-    lengths = {}
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium.INSTALLED, args=chromium.ARGUMENTS
-        )
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
-        await page.add_init_script("window.requestAnimationFrame = () => 1")  # it need not draw
-        for kind in KINDS:
-            # Where no choice takes a control away.
-            await page.goto(f"{address}{kind}.html#{kind}?rule=Momentum&tune=0")
-            for slider in await page.locator("input[type=range]").all():
-                name = f"{kind}, {await slider.get_attribute('id')}"
-                low, high, step = await slider.evaluate("(e) => [+e.min, +e.max, +e.step]")
-                lengths[name] = presses = round((high - low) / step)
-                await slider.press("Home")
-                there = await swept(page, slider, "ArrowRight", presses)
-                back = await swept(page, slider, "ArrowLeft", presses)
-                up, down = [value for value, _ in there], [value for value, _ in back]
-                assert len({*up}) == len(there) == presses, f"{name} stands still: {up}"
-                assert sorted(up, key=number) == up, name
-                assert up[-2::-1] == down[:-1] and len({*down}) == presses, name
-                assert all(value == shown and len(value) <= 6 for value, shown in there), name
-        await browser.close()
-    return lengths
-
-
-def test_arrow_keys_move_every_slider_through_its_whole_range(
-    browser: Browser, address: str
-) -> None:
-    """Each press changes the value, both ways, and what is shown stays short.
-
-    The keys are sent without waiting for each other, for which Playwright has another interface.
-    """
-    with ThreadPoolExecutor() as other:
-        lengths = other.submit(asyncio.run, sweep(address)).result()
-    assert len(lengths) == 12 and sum(lengths.values()) > 1500
+    lengths = []
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.add_init_script("window.requestAnimationFrame = () => 1")  # it need not draw
+    page.goto(f"{address}sliders.html")
+    for slider in page.locator("input[type=range]").all():
+        last = slider.evaluate(LISTEN)
+        middle = last // 2
+        for key in "Right Right Left Home Right Up Left End Left Down Right".split():
+            page.keyboard.press(key if key in {"Home", "End"} else f"Arrow{key}")
+        places, spoken, shown = zip(*page.evaluate("heard"), strict=True)
+        expected = [middle + 1, middle + 2, middle + 1, 0, 1, 2, 1]
+        assert [*places] == [*expected, last, last - 1, last - 2, last - 1]
+        assert spoken == shown and len({*spoken}) == len({*places})
+        lengths.append(last)
+    page.close()
+    assert len(lengths) == 12 and sum(lengths) > 1500
 
 
 @pytest.mark.parametrize(("kind", "ways"), [("ravine", (12, 8)), ("phase", (8, 2))])
 def test_arrow_keys_move_a_ring_through_its_whole_range(
-    visit: Open, kind: str, ways: tuple[int, int]
+    browser: Browser, address: str, kind: str, ways: tuple[int, int]
 ) -> None:
-    page = visit(kind)
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.add_init_script("window.requestAnimationFrame = (draw) => { draw(); return 0; }")
+    page.goto(f"{address}{kind}.html")
+    ready(page)
     page.locator(".dx-handle").focus()
-    words = f"{DRAWN}.then(() => document.activeElement.getAttribute('aria-valuetext'))"
+    words = "document.activeElement.getAttribute('aria-valuetext')"
 
     def pressed(key: str) -> list[str]:
         """Press a key until the ring stays where it is."""
@@ -585,7 +562,7 @@ def test_a_figure_is_upgraded_in_place(visit: Open, browser: Browser, address: s
 
 def test_from_a_file(visit: Open, folder: Path) -> None:
     page_file = folder / "file.html"
-    page_file.write_text(html(["ravine"], "").replace("'self'", "'self' file:"), "utf-8")
+    page_file.write_text(html(["ravine"]).replace("'self'", "'self' file:"), "utf-8")
     page = visit(page_file.as_uri(), "#ravine?lr=0.5")
     assert "neither converges nor diverges" in said(page)
     slide(page, "Learning rate η", 0.4)

@@ -231,6 +231,62 @@ def test_a_run_that_leaves_is_held_where_the_package_holds_it(engine: MiniRacer)
     assert ours["diverged"] and apart(ours["points"], theirs.points) == 0
 
 
+# A document that keeps what it is told, so that an explorer's controls are made and moved.
+DOCUMENT = """
+var HTMLElement = class {}, matchMedia = () => ({});
+var customElements = { define(name, made) { globalThis.Explorer = made; } };
+class Node {
+    heard = {};
+    setAttribute(name, value) { this[name] = value; }
+    append(...nodes) { this.nodes = nodes; }
+    addEventListener(name, act) { this.heard[name] = act; }
+}
+var document = { createElement: () => new Node(), addEventListener() {} };
+globalThis.addEventListener = () => {};
+"""
+# What each slider of a kind holds, says and shows where it is set to one place after another.
+LADDERS = """(kind) => {
+    const { params } = kind, ladders = {};
+    const first = Object.entries(params).map(([key, p]) => [key, p.value]);
+    const ex = Object.assign(new Explorer(), { kind, params, fields: {},
+        values: Object.fromEntries(first), changed() { this.refresh(); } });
+    for (const [key, p] of Object.entries(params)) if (!p.hidden) {
+        const [, shown, input] = ex.control(key, p).nodes ?? [];
+        if (input?.type !== "range") continue;
+        const { min, max, step } = input, last = Math.round((max - min) / step);
+        ladders[key] = descent.range(last + 1).map((place) => {
+            input.value = String(Number((min + place * step).toFixed(9)));
+            input.heard.input();
+            const held = Math.round((input.value - min) / step * 1e6) / 1e6;
+            return [held, ex.values[key], input["aria-valuetext"], shown.textContent];
+        });
+    }
+    return ladders;
+}"""
+
+
+def test_every_place_of_a_slider_has_words_of_its_own(engine: MiniRacer) -> None:
+    """And the slider stays where it is put, so that an arrow key moves it on."""
+    kinds = sorted(
+        {p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, "explorer"}
+    )
+    engine.eval(DOCUMENT + "0")
+    for name in ("chart", "widgets", *kinds, explorers.AFTER):
+        engine.eval(f"{(explorers.ASSETS / f'{name}.js').read_text('utf-8')}; 0")
+    places = []
+    for kind in kinds:
+        for key, ladder in engine.execute(f"({LADDERS})(descent.kinds.{kind})").items():
+            held, values, spoken, shown = zip(*ladder, strict=True)
+            assert held == tuple(range(len(ladder))), f"{kind}, {key}"
+            assert sorted(set(values)) == list(values), f"{kind}, {key}"
+            assert len(set(spoken)) == len(ladder) and spoken == shown, f"{kind}, {key}"
+            assert max(map(len, shown)) <= 6, f"{kind}, {key}"
+            told = [float(words.replace("−", "-")) for words in spoken]
+            assert told == pytest.approx(values, rel=6e-3), f"{kind}, {key}"
+            places.append(len(ladder) - 1)
+    assert len(places) == 12 and sum(places) > 1500
+
+
 def test_the_built_book_has_the_package_as_it_is() -> None:
     """A change of a rule, and no build after it, is seen here."""
     built = HTML / "_static" / "explorers" / "descent.js"
