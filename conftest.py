@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -48,6 +49,21 @@ def lasts(path: Path) -> float:
     """Return the seconds that the notebook last took; 0 of what is none or never ran here."""
     seconds: float = execute.recall(path).get("seconds", 0.0) if path.suffix == ".ipynb" else 0.0
     return seconds
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import everything without looking for garbage, of which there is none.
+
+    Nor is it looked for later in what has been imported. This takes a sixth off the time that each
+    worker needs before it begins.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
