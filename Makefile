@@ -7,6 +7,8 @@ BIN := .venv/bin
 VENV := .venv/.installed
 # Two builds in one folder take turns.
 ALONE := $(PYTHON) code/tools/alone.py
+# What Python compiles it may keep: else each process of the tests compiles them all again.
+unexport PYTHONDONTWRITEBYTECODE
 # No need of a home that can be written.
 export MPLCONFIGDIR := $(CURDIR)/_build/matplotlib
 
