@@ -559,3 +559,28 @@ def test_a_class_that_no_library_has_is_refused() -> None:
 
     with pytest.raises(ValueError, match="x must be an array, got Odd"):
         Momentum().init(Odd())
+
+
+def test_momentum_raised_from_zero_begins_with_the_last_gradient() -> None:
+    # As its docstring says; torch.optim.SGD has no velocity until then.
+    x = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([x], lr=0.1)
+    ours = np.array([1.0])
+    state = Momentum().init(ours)
+    for momentum, grad in ((0.0, 2.0), (0.9, 3.0)):
+        optimizer.param_groups[0]["momentum"] = momentum
+        x.grad = torch.tensor([grad], dtype=torch.float64)
+        optimizer.step()
+        ours, state = Momentum(lr=0.1, momentum=momentum).step(ours, np.array([grad]), state)
+    assert x.item() == pytest.approx(1 - 0.1 * (2 + 3))
+    assert ours.item() == pytest.approx(1 - 0.1 * (2 + 0.9 * 2 + 3))
+
+
+def test_vmap_goes_over_parameters() -> None:
+    # As the docstring of Rule says.
+    rule, x = Adam(lr=0.1), torch.tensor([[1.0, -2.0], [3.0, 4.0]])
+
+    def moved(x: torch.Tensor) -> torch.Tensor:
+        return rule.step(x, 2 * x, rule.init(x))[0]
+
+    assert torch.equal(torch.func.vmap(moved)(x), moved(x))

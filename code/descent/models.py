@@ -33,16 +33,16 @@ class Data(Protocol):
 
 
 class Problem(Protocol):
-    """A model bound to `examples` rows of data, with `size` parameters."""
+    """A model bound to `examples` rows of `data`, with `size` parameters, its `params`."""
 
     examples: int
     size: int
 
     def init(self, rng: np.random.Generator) -> Floats:
-        """Initial parameters, shape (size,)."""
+        """Initial parameters, shape (size,), with chance, if any, drawn from `rng`."""
 
     def loss(self, params: Floats) -> Floats:
-        """Loss over all examples: (..., size) to (...)."""
+        """Loss over all examples at `params`: (..., size) to (...)."""
 
     def grad(self, params: Floats, rows: Rows) -> Floats:
         """Gradient of the mean loss over the rows of each run's mini-batch.

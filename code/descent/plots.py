@@ -10,6 +10,7 @@ import io
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,7 +140,7 @@ def figure(
     subplots: what else `matplotlib.pyplot.subplots` takes, such as sharey=True.
     Returns the figure, and its axes or an array of them.
     """
-    check_count("panels", panels, 1)
+    panels = check_count("panels", panels, 1)
     if width is None:
         width = 5.4 if panels == 1 else 7.4
     return plt.subplots(1, panels, figsize=(width, height), **subplots)
@@ -187,8 +188,8 @@ def contours(
     window = window or surface.window
     x1, x2 = (np.linspace(*side, 201) for side in window)
     height = surface.value(np.stack(np.meshgrid(x1, x2), axis=-1))
-    if isinstance(levels, int):
-        check_count("levels", levels, 1)
+    if isinstance(levels, Integral):
+        levels = check_count("levels", levels, 1)
         low, high = float(height.min()), float(np.quantile(height, 0.98))
         levels = (low + (high - low) * (np.arange(1, levels + 1) / levels) ** 2).tolist()
     ax.contour(x1, x2, height, levels=levels, colors=FAINT, linewidths=0.8, zorder=0)
@@ -244,7 +245,7 @@ def curve(
     x, y: of shape (n,). rule: whose look it has; without one, matplotlib's next.
     label: as in `trace`. markers: about how many. line: what else `Axes.plot` takes.
     """
-    check_count("markers", markers, 1)
+    markers = check_count("markers", markers, 1)
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 1 or y.shape != x.shape:
         raise ValueError(f"x and y must be as long as each other, got {x.shape} and {y.shape}")

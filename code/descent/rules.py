@@ -61,7 +61,10 @@ S = TypeVar("S", bound=Iterable[Any])
 
 
 def hyper(default: float, interval: str = "[0, inf)") -> Any:
-    """A field of a rule for a hyper-parameter, with what it may be, as in mathematics: "[0, 1)"."""
+    """A field of a rule for a hyper-parameter, with its `default`.
+
+    `interval` is where its values may lie, as in mathematics: "[0, 1)".
+    """
     return field(default=default, metadata={"interval": interval})
 
 
@@ -108,6 +111,10 @@ class Rule:
     >>> rule, x = Sign(lr=0.5), np.array([1.0, -2.0])
     >>> rule.step(x, 2 * x, rule.init(x))[0]
     array([ 0.5, -1.5])
+
+    torch.func.vmap may map over x and grad, for a function that returns arrays alone; t is a
+    Python number, and hyper-parameters are checked, so it maps neither over them nor over t: give
+    an array of hyper-parameters instead.
 
     Rules are equal where their class and all their hyper-parameters are, element by element.
     """
@@ -242,7 +249,8 @@ class Momentum(Rule):
 
     .. math:: v_t = \beta v_{t-1} + (1 - d) g_t, \qquad x_t = x_{t-1} - \eta v_t
 
-    with v_1 = g_1 whatever the dampening d, as in torch.optim.SGD.
+    with v_1 = g_1 whatever the dampening d, as in torch.optim.SGD. Where β is raised from 0 in the
+    middle of a run, the velocity is the last gradient by then; torch.optim.SGD begins it anew.
     Source: Polyak (1964), equation (9), in the form of torch.optim. See the module's note on where
     η stands.
 

@@ -44,6 +44,9 @@ def train(
 ) -> History:
     """Train `model(data)` with `rule`, once for each seed, all at once.
 
+    `data` has features (n, d) and targets (n,); `epochs` passes over its rows are made, in batches
+    of `batch_size`, in a new order each time if `shuffle`; the last batch of a pass may be smaller.
+
     A seed gives its run an initialisation and one shuffle an epoch, the same for every rule. Array
     hyper-parameters broadcast against the parameters (seeds, size): an `lr` of shape (7, 1, 1)
     gives 7 × seeds runs. The loss is recorded before training, after every `record_every` examples,

@@ -157,7 +157,7 @@ def recorded(
     Raises:
         ValueError: `function` has not the lines that are replaced, or `every` is not a count.
     """
-    check_count("every", every, 1)
+    every = check_count("every", every, 1)
     changes = {"n % 200 == 0": "n % every == 0"}
     if torch_init:
         changes["net.apply(init_weights)"] = "pass"
