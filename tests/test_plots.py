@@ -520,11 +520,11 @@ def test_labels_at_line_ends_have_the_contrast_of_text(name: str, ax) -> None:
         assert to_hex(ax.texts[0].get_color()) == STYLES[name].colour.lower()
 
 
-def test_counts_may_be_any_integers(ax: plt.Axes) -> None:
+def test_counts_may_be_any_integers(ax) -> None:
     # NumPy's small ones overflow where Python's do not.
-    plots.curve(ax, np.arange(300), np.arange(300.0), "Adam", markers=np.uint8(8))
+    plots.curve(np.arange(300), np.arange(300.0), ax, "Adam", markers=np.uint8(8))
     assert ax.lines[0].get_markevery() == 300 // 8
-    plots.contours(ax, ravine, levels=np.uint8(20))
+    plots.contours(ravine, ax, levels=np.uint8(20))
     assert len(ax.collections[0].get_paths()) == 20
     figure, axes = plots.figure(panels=np.uint8(2))
     assert len(axes) == 2
