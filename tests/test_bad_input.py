@@ -104,6 +104,12 @@ CASES = {
         "broadcast to the shape of x, (2, 3)",
         "(5, 1, 1)",
     ),
+    "integer parameters in a step": (
+        lambda: Momentum().step(np.ones((2, 3), int), X, STATE),
+        "x",
+        "floating-point array",
+        "int64",
+    ),
     "gradient of another shape": (
         lambda: Momentum().step(X, np.ones(3), STATE),
         "grad",
