@@ -1,6 +1,7 @@
 """The few functions that the rules and surfaces need of whatever library their arrays come from."""
 
 import sys
+from functools import cache
 from typing import Any
 
 from descent._checks import Array
@@ -40,4 +41,10 @@ def stack(parts: list[Array]) -> Array:
 
 def scaled(array: Array, factors: tuple[float, ...]) -> Array:
     """An array (..., k) times k numbers, one for each place on its last axis."""
-    return array * library(array).asarray(factors, dtype=array.dtype, device=array.device)
+    return array * _row(library(array), factors, array.dtype, array.device)
+
+
+@cache
+def _row(module: Any, factors: tuple[float, ...], dtype: Any, device: Any) -> Array:
+    """The factors as an array: one for all the steps of a run."""
+    return module.asarray(factors, dtype=dtype, device=device)

@@ -18,7 +18,7 @@ __all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay", "sweep"]
 # So many lanes at a time: few enough for their arrays to stay in cache for all the steps of a run,
 # enough for NumPy's calls to cost little, and for it to write intermediate results in place (from
 # 256 KB on).
-_BLOCK = 49152
+_BLOCK = 65536
 
 
 @dataclass(frozen=True, eq=False)
