@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from descent.book import claims
+from descent.book import claims, source_map
 from descent.book.claims import (
     MIME_TYPE,
     Verdict,
@@ -421,3 +422,15 @@ def test_every_item_is_regenerated_somewhere() -> None:
     texts = "".join(p.read_text("utf-8") for p in CHAPTERS.glob("*.ipynb"))
     labels = re.findall(r"\(src-([a-e]\d+)\)=", texts)
     assert sorted(labels) == sorted(item.lower() for item in read_claims().items)
+
+
+def test_the_map_holds_every_source_item_claim_and_verdict() -> None:
+    page, book = source_map.source_map(CHAPTERS), read_claims()
+    for claim in book.claims.values():
+        assert page.count(f'id="{claim.anchor}"') == 1
+    verdicts = collect(CHAPTERS)
+    assert all(html.escape(verdict.evidence) in page for verdict in verdicts)
+    assert all(html.escape(title) in page for title in book.items.values())
+    found = source_map.counts(CHAPTERS)
+    assert sum(counts.total() for counts in found.values()) == len(verdicts)
+    assert found["D"]["holds"] == sum(v.claim[0] == "D" and v.outcome == "holds" for v in verdicts)
