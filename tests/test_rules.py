@@ -260,17 +260,23 @@ def test_defaults_without_a_peer_in_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "share"), [(AdaGrad, 1.0), (RMSprop, 0.01), (Adam, 1.0)], ids=lambda v: str(v)
+    ("kind", "share"),
+    [(AdaGrad, 1.0), (RMSprop, 0.01), (Adam, 1.0), (rules.AMSGrad, 1.0), (NAdam, 1.0)],
+    ids=lambda v: str(v),
 )
 def test_eps_stands_beside_the_root_or_inside_it(kind: type[Rule], share: float) -> None:
     # In the first step the denominator knows g alone: share · g² under the root.
-    g, eps = 0.03, 0.02
-    x = np.zeros(1)
-    for inside in (False, True):
+    g, x = 0.03, np.zeros(1)
+
+    def first_step(eps: float, inside: bool) -> float:
         rule = kind(lr=1.0, eps=eps, eps_inside_root=inside)  # type: ignore[call-arg]
-        moved, _ = rule.step(x, np.array([g]), rule.init(x))
-        root = (share * g**2 + eps) ** 0.5 if inside else share**0.5 * g + eps
-        assert moved[0] == pytest.approx(-g / root, rel=1e-14)
+        return float(rule.step(x, np.array([g]), rule.init(x))[0][0])
+
+    along = first_step(0.0, False) * share**0.5 * g
+    assert kind is NAdam or along == pytest.approx(-g, rel=1e-14)
+    for inside in (False, True):
+        root = (share * g**2 + 0.02) ** 0.5 if inside else share**0.5 * g + 0.02
+        assert first_step(0.02, inside) == pytest.approx(along / root, rel=1e-14)
 
 
 def test_momentum_that_appears_late_counts_from_then_on() -> None:
