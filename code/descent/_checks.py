@@ -12,6 +12,8 @@ import numpy.typing as npt
 # for all of them.
 Array: TypeAlias = Any
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
 
 def is_floating(value: Any) -> bool:
     """Whether a value is an array of real floating-point numbers, in either order of bytes.

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descent._checks import Floats
 from descent._moments import COVARIANCE_ROWS, MEAN
 from descent.download import LARGEST, fetched, user_cache
 from descent.generators import moment_twin
 
 __all__ = ["TWIN_NOTICE", "Airfoil", "airfoil_is_measured", "airfoil_path", "load_airfoil"]
-
-FloatArray = NDArray[np.float64]
 
 AIRFOIL_FILE = "airfoil_self_noise.dat"
 AIRFOIL_SHA256 = "74c75fd71783f1e6b71f8a622b993dc592897a97cd689c5090a07147a1b097b3"
@@ -54,8 +52,8 @@ class Airfoil:
     source: "measured" for NASA's numbers, "twin" for their moment twin.
     """
 
-    features: FloatArray
-    targets: FloatArray
+    features: Floats
+    targets: Floats
     feature_names: tuple[str, ...]
     source: Literal["measured", "twin"]
 
@@ -121,6 +119,6 @@ def _checked_bytes(path: Path) -> bytes:
     )
 
 
-def _airfoil(table: FloatArray, source: Literal["measured", "twin"]) -> Airfoil:
+def _airfoil(table: Floats, source: Literal["measured", "twin"]) -> Airfoil:
     features, targets = np.ascontiguousarray(table[:, :-1]), table[:, -1].copy()
     return Airfoil(features, targets, AIRFOIL_FEATURES, source)

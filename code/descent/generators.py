@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from descent._checks import check_count, check_number
+from descent._checks import Floats, check_count, check_number
 
 __all__ = ["SequenceTask", "SparseData", "moment_twin", "sequence_task", "sparse_features"]
 
-FloatArray = NDArray[np.float64]
 
-
-def moment_twin(mean: ArrayLike, covariance: ArrayLike, rows: int, seed: int) -> FloatArray:
+def moment_twin(mean: ArrayLike, covariance: ArrayLike, rows: int, seed: int) -> Floats:
     r"""A Gaussian sample whose own mean and covariance are exactly the given ones.
 
     A standard normal sample Z is centred, whitened by the Cholesky factor of its own covariance and
@@ -42,11 +40,11 @@ def moment_twin(mean: ArrayLike, covariance: ArrayLike, rows: int, seed: int) ->
     sample = np.random.default_rng(seed).standard_normal((rows, k))
     sample -= sample.mean(axis=0)
     own = np.linalg.cholesky(sample.T @ sample / rows)
-    twin: FloatArray = np.linalg.solve(own, sample.T).T @ colour.T + centre
+    twin: Floats = np.linalg.solve(own, sample.T).T @ colour.T + centre
     return twin
 
 
-def _finite(name: str, value: ArrayLike, what: str) -> FloatArray:
+def _finite(name: str, value: ArrayLike, what: str) -> Floats:
     """The value as float64; refused unless it holds finite real numbers alone."""
     try:
         array = np.asarray(value)
@@ -68,10 +66,10 @@ class SparseData:
     frequencies: (columns,), the probability that each feature is present, largest first.
     """
 
-    features: FloatArray
-    targets: FloatArray
-    weights: FloatArray
-    frequencies: FloatArray
+    features: Floats
+    targets: Floats
+    weights: Floats
+    frequencies: Floats
 
 
 def sparse_features(
@@ -115,8 +113,8 @@ class SequenceTask:
     inputs: (rows, length, 2), at each moment a value and a marker. targets: (rows,), the number.
     """
 
-    inputs: FloatArray
-    targets: FloatArray
+    inputs: Floats
+    targets: Floats
 
 
 def sequence_task(rows: int = 1000, length: int = 20, seed: int = 0) -> SequenceTask:

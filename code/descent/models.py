@@ -10,9 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from descent._checks import check_count
+from descent._checks import Floats, check_count
 from descent.generators import SequenceTask
-from descent.surfaces import Floats
 
 __all__ = ["MLP", "RNN", "LinearRegression", "LogisticRegression", "Problem"]
 
@@ -249,7 +248,7 @@ class RNN:
 
     The loss is the mean squared error. Weights start from N(0, 1/inputs of the layer), biases at 0;
     the hidden units start each sequence at 0. `data` has `inputs` (n, length, channels) and
-    `targets` (n,), as `descent.data.SequenceTask` has.
+    `targets` (n,), as `descent.generators.SequenceTask` has.
     """
 
     def __init__(self, data: SequenceTask, hidden: int = 12) -> None:

@@ -25,9 +25,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from descent._checks import check_count, check_one_of
+from descent._checks import Floats, check_count, check_one_of
 from descent.rules import Rule
-from descent.surfaces import Floats, Surface
+from descent.surfaces import Surface
 from descent.trajectory import Trajectory
 
 __all__ = [

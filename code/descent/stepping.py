@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from descent._checks import check_callable, check_interval
+from descent._checks import Floats, check_callable, check_interval
 from descent.rules import Rule
-from descent.surfaces import Floats
 
 __all__ = ["FAR", "Schedule", "follow", "scheduled", "scheduled_steps"]
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from descent._arrays import library, scaled, stack
 from descent._checks import Array, check_interval, is_floating
@@ -29,7 +28,6 @@ __all__ = [
     "saddle",
 ]
 
-Floats = npt.NDArray[np.float64]
 Pair = tuple[float, float]
 
 
@@ -55,23 +53,26 @@ class Surface:
     eigenvalues: Pair | None = None
 
 
-def _points(points: Array) -> Array:
-    """Points (..., 2) as a floating-point array. Raises ValueError for what cannot be one."""
+def as_points(points: Array, name: str = "points") -> Array:
+    """Points (..., 2) as a floating-point array. Raises ValueError for what cannot be one.
+
+    name: what the refusal calls them.
+    """
     if not is_floating(points):
         try:
             given = np.asarray(points)
         except ValueError:  # rows of unequal length
             given = np.empty(0, dtype=object)
         if given.dtype.kind not in "iuf":
-            raise ValueError(f"points must be numbers of shape (..., 2), got {points!r}")
+            raise ValueError(f"{name} must be numbers of shape (..., 2), got {points!r}")
         points = given.astype(float)
     if tuple(points.shape[-1:]) != (2,):
-        raise ValueError(f"points must have shape (..., 2), got {tuple(points.shape)}")
+        raise ValueError(f"{name} must have shape (..., 2), got {tuple(points.shape)}")
     return points
 
 
 def _pair(points: Array) -> tuple[Array, Array]:
-    points = _points(points)
+    points = as_points(points)
     return points[..., 0], points[..., 1]
 
 
@@ -110,7 +111,7 @@ def _quadratic(points: Array, a: float, b: float, d: float) -> Array:
 
 def _quadratic_grad(points: Array, a: float, b: float, d: float) -> Array:
     if b == 0:  # one product, on which the big sweeps run
-        return scaled(_points(points), (a, d))
+        return scaled(as_points(points), (a, d))
     x1, x2 = _pair(points)
     return stack([a * x1 + b * x2, b * x1 + d * x2])
 

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from descent._checks import check_callable, check_count
+from descent._checks import Floats, check_callable, check_count
 from descent.models import Data, LinearRegression, Problem
 from descent.rules import Rule
 from descent.stepping import Schedule, follow, scheduled_steps
-from descent.surfaces import Floats
 
 __all__ = ["History", "train"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from descent._checks import check_count, check_interval
+from descent._checks import Floats, check_count, check_interval
 from descent.rules import Rule
 from descent.stepping import FAR, Schedule, follow, scheduled_steps
-from descent.surfaces import Floats, Surface
+from descent.surfaces import Surface, as_points
 
 __all__ = ["Trajectory", "minimize", "steps_text", "steps_to_stay", "sweep"]
 
@@ -213,14 +213,8 @@ def _check_surface(surface: Surface, x: Floats) -> None:
 
 
 def _start_points(start: npt.ArrayLike) -> Floats:
-    try:
-        given = np.asarray(start)
-    except ValueError:  # rows of unequal length
-        given = np.empty(0, dtype=object)
-    if given.dtype.kind not in "iuf":
-        raise ValueError(f"start must be numbers of shape (..., 2), got {start!r}")
-    x = given.astype(float)
-    if x.ndim == 0 or x.shape[-1] != 2 or x.size == 0:
+    x = np.array(as_points(start, "start"), dtype=float)
+    if x.size == 0:
         raise ValueError(f"start must have shape (..., 2), got {x.shape}")
     check_interval("start", x, f"[-{FAR}, {FAR}]")
     return x

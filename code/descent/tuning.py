@@ -26,11 +26,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from descent import rules
-from descent._checks import check_callable, check_count, check_one_of
+from descent._checks import Floats, check_callable, check_count, check_one_of
 from descent.models import Data, LinearRegression, Problem
 from descent.rules import Rule
 from descent.stepping import Schedule
-from descent.surfaces import Floats, Surface
+from descent.surfaces import Surface
 from descent.training import History, train
 from descent.trajectory import Trajectory, minimize, steps_to_stay
 

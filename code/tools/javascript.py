@@ -43,8 +43,8 @@ COMPARISONS = {
 CALLS = {
     "_is_zero": "$isZero({0})",
     "_pair": "{0}",
-    "_points": "{0}",
     "abs": "Math.abs({0})",
+    "as_points": "{0}",
     "asarray": "{0}",
     "cos": "Math.cos({0})",
     "hypot": "Math.hypot({0}, {1})",

@@ -169,7 +169,13 @@ BREAKAGES = {
     "gradient-of-another": Breakage(
         "a valley's gradient is that of the valley turned by a right angle",
         "ravine|rotated_quadratic",
-        (("surfaces.py", "scaled(_points(points), (a, d))", "scaled(_points(points), (d, a))"),),
+        (
+            (
+                "surfaces.py",
+                "scaled(as_points(points), (a, d))",
+                "scaled(as_points(points), (d, a))",
+            ),
+        ),
     ),
     "round-valley": Breakage(
         "every valley is a round bowl",

@@ -18,8 +18,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from descent._checks import check_count
-from descent.surfaces import Floats
+from descent._checks import Floats, check_count
 
 __all__ = ["Run", "recorded", "with_parts"]
 
