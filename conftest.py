@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, coalesce_streams
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -25,8 +26,12 @@ import chromium  # noqa: E402
 import execute  # noqa: E402
 
 execute.set_environment()  # before anything imports NumPy, and nbval's kernels inherit it
+import warm  # noqa: E402
+
+warm.install()
 
 HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "html"))
+seconds: defaultdict[Path, list[float]] = defaultdict(list)  # of cells that gave what is stored
 collect_ignore = ["code/descent/book/d2l.py"]  # importing it gives the module of another file
 
 
@@ -85,6 +90,48 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.options["check"] = False
             if not execute.EXACT:
                 item.compare_outputs = partial(compared, item.compare_outputs)
+
+
+@cache
+def mark_before(notebook: Path) -> str:
+    """Return the fingerprint that the notebook had when this was first asked."""
+    return execute.fingerprint(execute.common_inputs(), notebook)
+
+
+def gave_what_is_stored(cell: IPyNbCell) -> bool:
+    """Tell whether a cell's outputs are those of its notebook, metadata and pictures included.
+
+    Nbval's kernels do not count the cells that they run.
+    """
+    fresh, stored = (
+        [{key: part for key, part in output.items() if key != "execution_count"} for output in outs]
+        for outs in (cell.test_outputs, coalesce_streams(cell.cell.outputs))
+    )
+    return fresh == stored and cell.cell.execution_count == cell.cell_num + 1
+
+
+def passed(cell: IPyNbCell, duration: float) -> None:
+    """Note a cell; spare `make book` the notebooks whose cells all gave what is stored."""
+    path, before = cell.path, mark_before(cell.path)
+    if gave_what_is_stored(cell):
+        seconds[path].append(duration)
+    if len(seconds[path]) == sum(c.cell_type == "code" for c in cell.parent.nb.cells):
+        text = path.read_text("utf-8")
+        unchanged = execute.fingerprint(execute.common_inputs(), path) == before
+        if unchanged and execute.canonical(execute.load(text, outputs=True)) == text:
+            execute.remember(path, before, text.encode(), sum(seconds[path]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if isinstance(item, IPyNbCell):
+        mark_before(item.path)
+        if call.when == "call" and report.passed:
+            passed(item, call.duration)
+    return report
 
 
 def compared(exactly: Callable[..., bool], fresh: list[Any], stored: list[Any]) -> bool:

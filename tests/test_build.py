@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import conftest
 import nbformat
 import pytest
 from conftest import ROOT
@@ -83,7 +85,9 @@ class Quick:
 
     async def run(self, path: Path, text: str) -> execute.Run:
         notebook, names = execute.load(text), dict[str, Any]()
-        for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        code = (c for c in notebook.cells if c.cell_type == "code")
+        for number, cell in enumerate(code, start=1):
+            cell.execution_count = number
             with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.chdir(path.parent):
                 exec(cell.source, names)
             cell.outputs = [new_output("stream", name="stdout", text=out.getvalue())]
@@ -236,6 +240,44 @@ def test_any_folder_and_nobodys_settings(tmp_path: Path) -> None:
     assert book.path("05-data").read_bytes() == before
     record = json.loads((book.root / "_build" / "executed" / "05-data.json").read_text())
     assert record["twin"] is True
+
+
+@pytest.mark.parametrize(
+    "but", ["", "one not run", "metadata", "edited meanwhile", "count", "not canonical"]
+)
+def test_what_the_tests_found_unchanged_is_not_run_again(
+    book: Book, quick: Quick, but: str
+) -> None:
+    book.write("01-one", "print(6 * 7)", "print(2 + 2)")
+    quick()
+    if but == "count":
+        book.edit("01-one", '"execution_count": 2', '"execution_count": 3')
+    elif but == "not canonical":
+        book.path("01-one").write_text(book.path("01-one").read_text("utf-8") + " ", "utf-8")
+    path = book.path("01-one")
+    execute.record_of(path).unlink()
+    conftest.mark_before(path)
+    stored = nbformat.read(path, 4)
+    code = [cell for cell in stored.cells if cell.cell_type == "code"]
+    if but == "edited meanwhile":
+        book.edit("01-one", "2 + 2", "1 + 3")
+    for number, cell in enumerate(code[: 1 if but == "one not run" else 2]):
+        fresh = [
+            output | {"metadata": {}} if but == "metadata" else output for output in cell.outputs
+        ]
+        conftest.passed(
+            SimpleNamespace(
+                path=path,
+                cell=cell,
+                cell_num=number,
+                test_outputs=fresh,
+                parent=SimpleNamespace(nb=stored),
+            ),
+            0.5,
+        )
+    assert quick() == (["01-one"] if but else [])
+    if not but:
+        assert execute.recall(path)["seconds"] == 1.0
 
 
 def test_interrupted(book: Book) -> None:

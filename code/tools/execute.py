@@ -7,7 +7,8 @@ A notebook is up to date when nothing that decides its outputs has changed since
 its code, metadata *and* outputs (so an edited or discarded output is noticed; prose may change),
 everything in code/descent, chapters/claims.toml, requirements.txt, constraints.txt, this script,
 and the files that it says it reads. All of that goes into one SHA-256, kept in _build/executed/.
-Times of files play no part.
+Times of files play no part. The tests keep such records too, of notebooks that gave them exactly
+what is stored.
 
 A notebook that reads other files of the book says so in its metadata, as patterns from the top
 folder:
@@ -201,8 +202,13 @@ def reads(notebook: Path) -> list[Path]:
     return sorted({p.resolve() for pattern in patterns for p in ROOT.glob(pattern)} - {notebook})
 
 
-def fingerprint(common: str, notebook: Path, inputs: list[bytes]) -> str:
-    """Return the digest of the notebook less its prose, and of what decides its outputs."""
+def fingerprint(common: str, notebook: Path, inputs: list[bytes] | None = None) -> str:
+    """Return the digest of the notebook less its prose, and of what decides its outputs.
+
+    inputs: what it read, if that may have changed since.
+    """
+    if inputs is None:
+        inputs = [p.read_bytes() for p in reads(notebook)]
     content = parsed(notebook)
     content["cells"] = [c for c in content["cells"] if c.get("cell_type") != "markdown"]
     return digest(common.encode(), json.dumps(content, sort_keys=True).encode(), *inputs)
@@ -219,6 +225,14 @@ def recall(notebook: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return record
+
+
+def remember(
+    notebook: Path, mark: str, content: bytes, seconds: float, *, twin: bool = False
+) -> None:
+    """Keep what tells later that the notebook, with this content, is up to date."""
+    record = {"fingerprint": mark, "file": digest(content), "seconds": round(seconds, 2)}
+    write_whole(record_of(notebook), json.dumps(record | {"twin": twin}) + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -243,11 +257,7 @@ def stale_notebooks(notebooks: list[Path], common: str) -> list[Path]:
 
         if airfoil_is_measured():  # the real data has come within reach since
             records = {n: {} if r.get("twin") else r for n, r in records.items()}
-    stale = {
-        n
-        for n, r in records.items()
-        if r.get("fingerprint") != fingerprint(common, n, [p.read_bytes() for p in reads(n)])
-    }
+    stale = {n for n, r in records.items() if r.get("fingerprint") != fingerprint(common, n)}
     while more := {n for n in notebooks if n not in stale and stale.intersection(reads(n))}:
         stale |= more
     return sorted(stale, key=lambda n: (-records[n].get("seconds", 0.0), -n.stat().st_size))
@@ -458,13 +468,8 @@ async def run_all(stale: list[Path], common: str) -> None:
             after = before if result.text is None else result.text.encode()
             if after != before:
                 write_whole(path, after.decode())
-            record = {
-                "fingerprint": fingerprint(common, path, inputs),
-                "file": digest(after),
-                "seconds": round(result.seconds, 2),
-                "twin": result.kept == ON_TWIN,
-            }
-            write_whole(record_of(path), json.dumps(record) + "\n")
+            mark = fingerprint(common, path, inputs)
+            remember(path, mark, after, result.seconds, twin=result.kept == ON_TWIN)
         finished += 1
         done[path].set()
         note = f"  ({result.kept}; stored outputs left as they are)" if result.kept else ""
