@@ -32,6 +32,7 @@ from rule_cases import RULES
 
 NAN, INF = float("nan"), float("inf")
 X = np.ones((2, 3))
+MATRIX = np.ones((1, 1)).view(np.matrix)
 STATE = Momentum().init(X)
 
 
@@ -59,6 +60,7 @@ CASES = {
     "complex": (lambda: SGD(lr=1j), "lr", "real number", "1j"),
     "list": (lambda: SGD(lr=[0.1, 0.2]), "lr", "floating-point array", "[0.1, 0.2]"),
     "integers": (lambda: SGD(lr=np.array([1, 2])), "lr", "floating-point array", "[1, 2]"),
+    "a matrix of rates": (lambda: SGD(lr=MATRIX), "lr", "a plain array, such as", "matrix([["),
     "no values": (lambda: SGD(lr=np.ones((0, 1))), "lr", "at least one element", "(0, 1)"),
     "one nan": (lambda: SGD(lr=np.array([0.1, NAN])), "lr", "[0, inf)", "nan"),
     "one negative": (lambda: SGD(lr=np.array([0.1, -2.0])), "lr", "[0, inf)", "-2."),
@@ -83,11 +85,12 @@ CASES = {
     "replaced": (lambda: replace(SGD(), lr=-3.0), "lr", "[0, inf)", "-3.0"),
     "whole number beyond floats": (lambda: SGD(lr=10**400), "lr", "[0, inf)", "inf"),
     # One step.
-    "a matrix": (
-        lambda: SGD().init(np.ones((1, 1)).view(np.matrix)),
-        "x",
-        "floating-point array",
-        "matrix",
+    "a matrix": (lambda: SGD().init(MATRIX), "x", "a plain array, such as np.asarray", "matrix([["),
+    "a matrix for a gradient": (
+        lambda: SGD().step(np.ones((1, 1)), MATRIX, SGD().init(np.ones((1, 1)))),
+        "grad",
+        "a plain array, such as np.asarray",
+        "matrix([[",
     ),
     "integer parameters": (lambda: SGD().init(np.array([1, 2])), "x", "floating-point", "int64"),
     "a list for x": (lambda: SGD().init([1.0, 2.0]), "x", "floating-point array", "list"),

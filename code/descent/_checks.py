@@ -26,6 +26,14 @@ def is_floating(value: Any) -> bool:
     return real and not isinstance(value, np.matrix)
 
 
+def _check_plain(name: str, value: Any) -> None:
+    """Refuse one of NumPy's old matrices, and say what to give instead."""
+    if isinstance(value, np.matrix):
+        raise ValueError(
+            f"{name} must be a plain array, such as np.asarray makes of a matrix, got {value!r}"
+        )
+
+
 def check_interval(name: str, value: Any, interval: str) -> Any:
     """Refuse a hyper-parameter outside `interval`, written as in mathematics: "[0, 1)".
 
@@ -43,6 +51,7 @@ def check_interval(name: str, value: Any, interval: str) -> Any:
             value = math.inf if value > 0 else -math.inf
         given = given if value == given else value  # a refusal tells what became of it
     elif not is_floating(value):
+        _check_plain(name, value)
         raise ValueError(
             f"{name} must be a real number or a floating-point array in {interval}, got {given!r}"
         )
@@ -100,6 +109,7 @@ def check_callable(name: str, value: Any, what: str) -> None:
 def check_floating(name: str, value: Any) -> None:
     """Refuse what is not a floating-point array with at least one element."""
     if not is_floating(value):
+        _check_plain(name, value)
         kind = getattr(value, "dtype", type(value).__name__)
         raise ValueError(f"{name} must be a floating-point array, got {kind}: {value!r}")
     if 0 in value.shape:
