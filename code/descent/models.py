@@ -1,7 +1,8 @@
 """Models bound to data, with their losses and gradients written out.
 
-A model bound to its data is a `Problem`. Its parameters are one flat vector of length p, and every
-method takes arrays of them, shape (..., p); so one rule steps all runs at once.
+A model bound to its data is a `Problem`, which says what the methods of all models take and give.
+Its parameters are one flat vector, and every method takes arrays of them, `params` (..., size); so
+one rule steps all runs at once.
 """
 
 from collections.abc import Callable
@@ -88,7 +89,10 @@ def _few_at_a_time(
 class LinearRegression:
     """Least squares: weights, then a bias; the loss is half the mean squared error.
 
-    Starts at weights from N(0, 0.01²) and bias 0.
+    Weights start from N(0, 0.01²), the bias at 0. `hessian` (size, size) is that of the loss, the
+    same everywhere.
+
+    `data` has features (n, d) and targets (n,), finite numbers; ValueError for others.
     """
 
     def __init__(self, data: Data) -> None:
@@ -127,7 +131,10 @@ class LinearRegression:
 
 
 class LogisticRegression:
-    """Targets 0 or 1: weights, then a bias; the loss is the mean cross-entropy. Starts at 0."""
+    """Targets 0 or 1: weights, then a bias; the loss is the mean cross-entropy. Starts at 0.
+
+    `data` has features (n, d), finite numbers, and targets (n,); ValueError for others.
+    """
 
     def __init__(self, data: Data) -> None:
         features, targets = _checked(data)
@@ -161,6 +168,9 @@ class MLP:
     """A network with one hidden layer of tanh units that tells classes 0, 1, … apart.
 
     The loss is the mean cross-entropy. Weights start from N(0, 1/inputs of the layer), biases at 0.
+
+    `data` has features (n, d), finite numbers, and targets (n,), the classes. `hidden` is the
+    number of hidden units, at least 1. ValueError for others.
     """
 
     def __init__(self, data: Data, hidden: int = 32) -> None:
@@ -219,7 +229,7 @@ class MLP:
         return _few_at_a_time(loss, params, self.examples * widest)
 
     def accuracy(self, params: Floats, data: Data) -> Floats:
-        """Share of the rows of `data` told right: (..., size) to (...)."""
+        """Share of the rows of `data` told right at `params`: (..., size) to (...)."""
         right: Floats = (self._forward(params, data.features)[2].argmax(-1) == data.targets).mean(
             -1
         )
@@ -248,7 +258,8 @@ class RNN:
 
     The loss is the mean squared error. Weights start from N(0, 1/inputs of the layer), biases at 0;
     the hidden units start each sequence at 0. `data` has `inputs` (n, length, channels) and
-    `targets` (n,), as `descent.generators.SequenceTask` has.
+    `targets` (n,), as `descent.generators.SequenceTask` has. `hidden` is the number of hidden
+    units, at least 1; ValueError for another.
     """
 
     def __init__(self, data: SequenceTask, hidden: int = 12) -> None:

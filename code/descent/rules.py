@@ -116,7 +116,8 @@ class Rule:
     Python number, and hyper-parameters are checked, so it maps neither over them nor over t: give
     an array of hyper-parameters instead.
 
-    Rules are equal where their class and all their hyper-parameters are, element by element.
+    Rules are equal where their class and all their hyper-parameters are, element by element. A
+    hyper-parameter outside its interval raises ValueError before anything runs.
     """
 
     State: ClassVar[Any]
@@ -158,7 +159,8 @@ class Rule:
     def init(self, x: Array) -> Any:
         """State before the first step, for floating-point parameters x of any shape.
 
-        Raises ValueError when a hyper-parameter does not broadcast to the shape of x.
+        Raises ValueError when x is no such array, and when a hyper-parameter does not broadcast to
+        its shape.
         """
         check_floating("x", x)
         for one in fields(self):
@@ -172,8 +174,8 @@ class Rule:
         x: floating-point parameters of any shape. grad: of the same shape. state: from `init` or
         the step before. What is returned is no part of a graph of torch's.
 
-        Raises ValueError when the gradient's shape is not that of x, or the state is another rule's
-        or that of other parameters.
+        Raises ValueError when x or grad is no floating-point array, when their shapes differ, and
+        when the state is another rule's or that of other parameters.
         """
         check_floating("x", x)
         check_floating("grad", grad)
@@ -195,12 +197,20 @@ class Rule:
         return self.formula(*self.decayed(x, grad), state)
 
     def decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
-        """x and grad after the weight decay: here the gradient of λ_w / 2 · ‖x‖² is added."""
+        """`x` and `grad`, of one shape, after the weight decay.
+
+        Here the gradient of λ_w / 2 · ‖x‖² is added to `grad`.
+        """
         weight_decay = getattr(self, "weight_decay", 0)
         return x, grad if _is_zero(weight_decay) else grad + weight_decay * x
 
     def formula(self, x: Array, grad: Array, state: Any) -> tuple[Array, Any]:
-        """The new x and the new state, by arithmetic alone."""
+        """The new x and the new state, by arithmetic alone. Every rule writes its own.
+
+        x: floating-point parameters of any shape. grad: the gradient there, of the same shape, both
+        as `decayed` gives them. state: from `init` or the step before. None of them is checked:
+        that is the task of `step`. Raises NotImplementedError in a rule without a formula.
+        """
         raise NotImplementedError
 
 
@@ -237,7 +247,7 @@ class SGD(Rule):
 
 
 class MomentumState(NamedTuple):
-    """Velocity, and how many steps have been taken."""
+    """`velocity`: v, in [f]/[x]. `t`: how many steps have been taken."""
 
     velocity: Array
     t: int = 0
@@ -279,7 +289,7 @@ class Momentum(Rule):
 
 
 class NesterovState(NamedTuple):
-    """Velocity."""
+    """`velocity`: v, in [f]/[x]."""
 
     velocity: Array
 
@@ -314,7 +324,7 @@ class Nesterov(Rule):
 
 
 class AdaGradState(NamedTuple):
-    """Sum of squared gradients, and how many steps have been taken."""
+    """`total`: the sum of squared gradients. `t`: how many steps have been taken."""
 
     total: Array
     t: int = 0
@@ -366,7 +376,7 @@ class AdaGrad(Rule):
 
 
 class RMSpropState(NamedTuple):
-    """Averages of the squared gradient and (if centred) of the gradient; velocity (if any)."""
+    """Averages of g², `square`, and (if centred) of g, `mean`; the `velocity` (if any)."""
 
     square: Array
     mean: Array = None
@@ -434,7 +444,7 @@ class RMSprop(Rule):
 
 
 class AdadeltaState(NamedTuple):
-    """Averages of the squared gradient and of the squared step."""
+    """Averages of the squared gradient, `square`, and of the squared step, `moved`."""
 
     square: Array
     moved: Array
@@ -476,7 +486,7 @@ class Adadelta(Rule):
 
 
 class AdamState(NamedTuple):
-    """Averages of the gradient and of its square, and how many steps have been taken."""
+    """Averages of the gradient, `mean`, and of its square, `square`; `t` steps have been taken."""
 
     mean: Array
     square: Array
@@ -536,7 +546,7 @@ class Adam(Rule):
 
 
 class AMSGradState(NamedTuple):
-    """Adam's averages, the largest average of the square so far, and the steps taken."""
+    """`mean` and `square` as Adam's, the `largest` square so far, and `t` steps taken."""
 
     mean: Array
     square: Array
@@ -618,7 +628,7 @@ class AdamW(Adam):
 
 
 class NAdamState(NamedTuple):
-    """Adam's averages, the product of the momenta so far, and the steps taken."""
+    """`mean` and `square` as Adam's, the `product` of the momenta so far, and `t` steps taken."""
 
     mean: Array
     square: Array
@@ -684,7 +694,7 @@ class NAdam(Rule):
 
 
 class AdaMaxState(NamedTuple):
-    """Average of the gradient, decayed maximum of its size, and the steps taken."""
+    """Average of the gradient, `mean`, decayed maximum of its size, `largest`, and `t` steps."""
 
     mean: Array
     largest: Array
@@ -728,7 +738,7 @@ class AdaMax(Rule):
 
 
 class LionState(NamedTuple):
-    """Average of the gradient."""
+    """`mean`: the average of the gradient."""
 
     mean: Array
 

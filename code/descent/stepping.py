@@ -27,17 +27,17 @@ Schedule = Callable[[int], float]
 
 
 def scheduled(rule: Rule, schedule: Schedule | None, t: int) -> Rule:
-    """The rule with its learning rate multiplied by schedule(t), for the step from iterate t."""
+    """`rule` with its learning rate multiplied by `schedule(t)`, for the step from iterate `t`."""
     if schedule is None:
         return rule
     return replace(rule, lr=rule.lr * schedule(t))  # type: ignore[attr-defined, call-arg]
 
 
 def scheduled_steps(schedule: Schedule | None, steps: int) -> Schedule | None:
-    """The schedule as a table of its first `steps` factors, each asked for once and in order.
+    """`schedule` as a table of its first `steps` factors, each asked for once and in order.
 
-    Raises ValueError where the schedule is neither None nor a function, and where a factor is
-    negative or no number.
+    Raises ValueError where it is neither None nor a function, and where a factor is negative or no
+    number.
     """
     if schedule is None:
         return None

@@ -56,7 +56,7 @@ class Surface:
 def as_points(points: Array, name: str = "points") -> Array:
     """Points (..., 2) as a floating-point array. Raises ValueError for what cannot be one.
 
-    name: what the refusal calls them.
+    points: an array, or lists of numbers. name: what the refusal calls them.
     """
     if not is_floating(points):
         try:
@@ -82,6 +82,7 @@ def rotated_quadratic(eigenvalues: Pair, angle: float = 0.0, name: str = "quadra
     eigenvalues: both curvatures, the eigenvalues of Q; of any sign. The origin is the minimum where
     none is negative.
     angle: direction of the first eigenvector, in radians from the x1 axis.
+    name: what the surface is called in tables and figures.
 
     Raises ValueError for eigenvalues that are not two finite numbers, and for an infinite angle.
     """

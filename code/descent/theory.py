@@ -182,6 +182,7 @@ def best_gradient_descent(smallest: Number, largest: Number) -> Optimum:
     """η = 2 / (μ + L), with the rate (κ - 1) / (κ + 1).
 
     smallest: (...), μ, above 0. largest: (...), L, in the same unit, at least μ.
+    Source: Lessard, Recht and Packard (2016), proposition 1.
     """
     smallest, largest = _range(smallest, largest)
     kappa = _finite_kappa(smallest, largest)
@@ -194,6 +195,7 @@ def best_momentum(smallest: Number, largest: Number) -> Optimum:
     """η = 4 / (√L + √μ)², β = ((√κ - 1) / (√κ + 1))², with the rate √β.
 
     smallest: (...), μ, above 0. largest: (...), L, in the same unit, at least μ.
+    Source: Polyak (1964); Lessard, Recht and Packard (2016), proposition 1.
     """
     smallest, largest = _range(smallest, largest)
     roots = largest**0.5 + smallest**0.5
@@ -208,6 +210,7 @@ def best_nesterov(smallest: Number, largest: Number) -> Optimum:
     """η = 4 / (3L + μ), β = (√(3κ + 1) - 2) / (√(3κ + 1) + 2), with the rate 1 - 2 / √(3κ + 1).
 
     smallest: (...), μ, above 0. largest: (...), L, in the same unit, at least μ.
+    Source: Lessard, Recht and Packard (2016), proposition 1.
     """
     smallest, largest = _range(smallest, largest)
     root = (3 * _finite_kappa(smallest, largest) + 1) ** 0.5

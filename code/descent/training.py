@@ -46,11 +46,12 @@ def train(
     `data` has features (n, d) and targets (n,); `epochs` passes over its rows are made, in batches
     of `batch_size`, in a new order each time if `shuffle`; the last batch of a pass may be smaller.
 
-    A seed gives its run an initialisation and one shuffle an epoch, the same for every rule. Array
-    hyper-parameters broadcast against the parameters (seeds, size): an `lr` of shape (7, 1, 1)
-    gives 7 × seeds runs. The loss is recorded before training, after every `record_every` examples,
-    or at the first step past them, and after the last step. `schedule(t)` multiplies the learning
-    rate of step t, from 0; it is asked for each t once, in order, before the run.
+    Each of `seeds`, integers of at least 0, gives its run an initialisation and one shuffle an
+    epoch, the same for every rule. Array hyper-parameters broadcast against the parameters (seeds,
+    size): an `lr` of shape (7, 1, 1) gives 7 × seeds runs. The loss is recorded before training,
+    after every `record_every` examples, or at the first step past them, and after the last step.
+    `schedule(t)` multiplies the learning rate of step t, from 0; it is asked for each t once, in
+    order, before the run.
 
     A run that diverges stays at its last parameters within 1e30 and is marked. ValueError for a
     batch larger than the data, for no seeds, and for hyper-parameters of another shape.

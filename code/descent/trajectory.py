@@ -40,7 +40,7 @@ class Trajectory:
 
         `error` (records, ...) is what has to stay small, such as a distance from the minimum; by
         default the height above 0, `values`. The result has the shape of `diverged`, and is exact
-        to `record_every`.
+        to `record_every`. Raises ValueError as the function of this name does.
         """
         return steps_to_stay(self.values if error is None else error, tolerance, self.iterations)
 
@@ -52,7 +52,8 @@ def steps_to_stay(
 
     Shape (...), with inf, "not within the budget", where the last record is above it (or is no
     number). Passing through does not count. `iterations` (records,) says at which steps the records
-    were made; by default at all, from 0.
+    were made; by default at all, from 0. Raises ValueError for a negative tolerance and for an
+    error without records.
     """
     check_interval("tolerance", tolerance, "[0, inf)")
     outside = np.logical_not(np.asarray(error) <= tolerance)
@@ -66,7 +67,10 @@ def steps_to_stay(
 
 
 def steps_text(steps: float, budget: int) -> str:
-    """A number of steps for the reader: "266", or "not within 2500"."""
+    """A number of steps for the reader: "266", or "not within 2500".
+
+    steps: as `steps_to_stay` gives it, inf where they did not suffice. budget: how many there were.
+    """
     return f"not within {budget}" if steps == inf else f"{steps:.0f}"
 
 
