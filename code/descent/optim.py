@@ -97,7 +97,13 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters, with their own hyper-parameters where they are given."""
+        """Add parameters, with their own hyper-parameters where they are given.
+
+        param_group: a dictionary with the parameters, a tensor or several, as "params", and with
+        hyper-parameters under the names that groups have for them. Raises ValueError for unknown
+        names, for values outside their intervals and for parameters that are not real
+        floating-point tensors; then nothing is added.
+        """
         names = _group_of(self.rule)
         unknown = sorted(set(param_group) - GROUP_KEYS - set(names))
         if unknown:
@@ -171,7 +177,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step for every parameter that has a gradient. Returns the closure's loss, if any.
 
-        A gradient that cannot be used is refused before any parameter changes.
+        closure: a function that computes the gradients anew and returns the loss. A gradient that
+        cannot be used is refused (ValueError) before any parameter changes.
         """
         loss = None
         if closure is not None:

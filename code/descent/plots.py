@@ -3,6 +3,10 @@ r"""Figures: functions that take results and an `ax`, draw, and return the `ax`.
 `use_style()` at the top of a chapter sets the look and makes the notebook keep its figures as SVG
 that is the same, byte for byte, on every run. Each rule has one colour and one marker in the whole
 book, `STYLES`: apart for colour-blind readers, and by the marker alone without any colour.
+
+Where a function takes them, `ax` is the matplotlib axes to draw on, `surface` the `Surface` that is
+drawn, `rule` the one whose look a line has, given as in `style_of`, and `colour` any that
+matplotlib knows. Arrays of other shapes than those named are refused (ValueError).
 """
 
 import hashlib
@@ -54,7 +58,10 @@ __all__ = [
 
 
 class Style(NamedTuple):
-    """How a rule looks: colour (Okabe and Ito's, extended), matplotlib marker, name in labels."""
+    """How a rule looks.
+
+    colour: of Okabe and Ito's, extended. marker: matplotlib's. label: the rule's name in figures.
+    """
 
     colour: str
     marker: str
@@ -102,7 +109,7 @@ def use_style() -> None:
 
 
 def to_svg(fig: Figure) -> str:
-    """The figure as SVG text, the same on every run.
+    """The figure `fig` as SVG text, the same on every run.
 
     Numbers are rounded to a hundredth of a point, so that the last bits of another processor's
     arithmetic do not show, and identifiers are numbered in their order.
@@ -147,10 +154,10 @@ def figure(
 
 
 def style_of(rule: Rule | type[Rule] | str) -> Style:
-    """The look of a rule, an instance, a class or a name of `descent.rules`.
+    """The look of a rule.
 
-    A rule of one's own looks like none of them, until `STYLES` has a look for the name of its
-    class. Raises ValueError for what is no rule.
+    rule: an instance, a class or a name of `descent.rules`. One's own looks like none of these,
+    until `STYLES` has a look for the name of its class. Raises ValueError for what is no rule.
     """
     name = rule if isinstance(rule, str) else getattr(rule, "__name__", type(rule).__name__)
     own = isinstance(rule, Rule) or (isinstance(rule, type) and issubclass(rule, Rule))
@@ -289,7 +296,7 @@ def label_ends(ax: Axes, *, gap: float = 0.075, pad: float = 0.015) -> Axes:
     """Write each labelled line's name beside its right end, moved apart where they would overlap.
 
     gap: least distance of two names, in shares of the axes' height. pad: distance from the axes, in
-    shares of their width.
+    shares of their width. Raises ValueError for a labelled line without a finite point.
     """
     ax.get_xlim(), ax.get_ylim()  # settle limits that are due to change: transData does not ask
     to_axes = ax.transAxes.inverted()
@@ -323,8 +330,9 @@ def mark(
 ) -> Axes:
     """A dashed line across the axes, with its meaning written beside it.
 
-    at: where it stands, on the axis that `along` names, "x" or "y". text: its meaning.
-    where: how far along the line the text stands, in shares of the axes.
+    at: where it stands, on the axis that `along` names, "x" or "y" (ValueError for another).
+    text: its meaning. colour: of both. where: how far along the line the text stands, in shares of
+    the axes.
     """
     check_one_of("along", along, "xy")
     if along == "x":
@@ -443,7 +451,7 @@ def roots(
 ) -> Axes:
     """Complex numbers in the unit circle: inside, they shrink.
 
-    values: complex, of any shape. label: for a legend.
+    values: complex, of any shape. colour: of the dots. label: for a legend.
     """
     turn = np.linspace(0, 2 * np.pi, 181)
     ax.plot(np.cos(turn), np.sin(turn), color=QUIET, linewidth=1)
@@ -463,8 +471,8 @@ def surface_3d(
 ) -> Axes:
     """The surface in relief, as a picture within the SVG.
 
-    ax: made with `projection="3d"`. window: ((x1 from, to), (x2 from, to)), by default the
-    surface's own.
+    ax: made with `projection="3d"`; ValueError for others. window: ((x1 from, to), (x2 from, to)),
+    by default the surface's own.
     """
     if ax.name != "3d":
         raise ValueError(f'ax must be made with projection="3d", got {ax.name!r}')

@@ -85,7 +85,10 @@ class Contender:
     rule: a rule with torch's defaults, or others, for what the first sweep leaves alone.
     tuned: the hyper-parameters that its users tune, "lr" first.
     contains: contenders that it is a case of: their names, and what makes it so.
-    schedule: multiplies the learning rate, by the number of the step.
+    schedule: from the number of a step to what multiplies its learning rate.
+
+    Raises ValueError where "lr" is not tuned first, and for a name that the rule does not have or
+    that the search does not know.
     """
 
     rule: Rule
@@ -121,7 +124,8 @@ _CONTENDERS = {
 def contenders(*names: str) -> dict[str, Contender]:
     """The book's contenders by their names, each with the hyper-parameters that its users tune.
 
-    Momentum and Nesterov contain SGD, which is momentum 0.
+    names: of rules, such as "Adam". Momentum and Nesterov contain SGD, which is momentum 0. Raises
+    ValueError for the name of a rule that is none of the contenders.
     """
     for name in names:
         check_one_of("names", name, _CONTENDERS)
@@ -152,7 +156,10 @@ class Tuned:
         return float(np.median(self.report))
 
     def span(self, within: float = 2.0) -> float:
-        """Largest over smallest learning rate of all trials that score within this factor."""
+        """Largest over smallest learning rate of the trials that score within a factor of the best.
+
+        within: this factor, at least 1.
+        """
         good = self.trials["lr"][self.scores <= within * self.score]
         return float(good.max() / good.min())
 
@@ -160,8 +167,8 @@ class Tuned:
 class Difference(NamedTuple):
     """The difference between two contenders' reports, in pairs.
 
-    middle: its median; low and high: an interval for it; wins: of how many of the `pairs` the
-    first is the lower one. Logarithms (base 10) where `of_logs`.
+    middle: its median. low, high: an interval for it. wins: of how many of the `pairs` the first
+    is the lower one. of_logs: whether these are differences of logarithms, to base 10.
     """
 
     middle: float
@@ -188,7 +195,11 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Contenders after the same number of `trials` each, by their names."""
+    """Contenders after the same number of trials each.
+
+    tuned: by their names, what came of the trials of each. trials: how many each had.
+    `comparison["Adam"]` is short for `comparison.tuned["Adam"]`; an unknown name is a ValueError.
+    """
 
     tuned: Mapping[str, Tuned]
     trials: int
@@ -203,7 +214,8 @@ class Comparison:
         The interval is the exact one for a median, which supposes nothing about the distribution
         (`scipy.stats.quantile_test`), at a level at which the intervals of all pairs of contenders
         hold together with probability 95 % (Bonferroni). `of_logs` takes logarithms first, for
-        scores that span powers of ten.
+        scores that span powers of ten. Raises ValueError for a name that is not in `tuned`, and for
+        fewer than 12 pairs.
         """
         a, b = self[name].report, self[other].report
         with np.errstate(all="ignore"):
@@ -218,7 +230,10 @@ class Comparison:
         )
 
     def first(self, *, of_logs: bool = False) -> list[str]:
-        """The contenders that no other one beats, the lowest median first."""
+        """The names of the contenders that no other one beats, the lowest median first.
+
+        `of_logs` and what is raised: as in `difference`, which decides.
+        """
         unbeaten = [
             name
             for name in self.tuned
@@ -241,10 +256,11 @@ def compare(
 ) -> Comparison:
     """Tune every contender with the same number of trials, and report it on fresh pairs.
 
-    task: what is scored, such as `on_data` or `on_surface` give, or one for each contender.
-    lr: the first sweep of learning rates, from and to. per_round: trials in a round. rounds: how
-    many there are, at least; as long as any contender's best learning rate stands at the edge of
-    those tried, all get one more, up to twice as many.
+    among: the contenders by their names, as `contenders` gives them. task: what is scored, such as
+    `on_data` or `on_surface` give, or one for each contender. lr: the first sweep of learning
+    rates, from and to. per_round: trials in a round, at least 4. rounds: how many there are, at
+    least; as long as any contender's best learning rate stands at the edge of those tried, all get
+    one more, up to twice as many.
 
     Settings are rounded to three digits before they are tried, so that what is printed is what ran.
     Raises ValueError for no contenders, bad counts and a bad range of learning rates.
@@ -424,9 +440,11 @@ def on_data(
 ) -> Task:
     """The task of training a model: by default scored by the final loss, in pairs by seed.
 
-    score: from a `History` with runs (trials, seeds) to scores (trials, seeds), lower is better;
-    runs that diverged score inf whatever it says. tune, report: seeds, none in both.
-    training: what `train` takes: epochs, batch_size, record_every, schedule.
+    data, model: as in `train`. score: from a `History` with runs (trials, seeds) to scores (trials,
+    seeds), lower is better; runs that diverged score inf whatever it says. tune, report: seeds.
+    training: what else `train` takes: epochs, batch_size, record_every, schedule.
+
+    Raises ValueError for a seed in both tune and report.
     """
     parts = {"tune": list(tune), "report": list(report)}
     if set(parts["tune"]) & set(parts["report"]):
@@ -463,7 +481,8 @@ def on_surface(
     within `steps`). score: from a `Trajectory` with runs (trials, starts) to scores of that shape,
     in place of both. leash: a run that is ever so many times farther from its start than the
     surface's window is wide has diverged, although a jump so far may land well on a quadratic.
-    noise: as in `minimize`.
+    surface, steps, noise: as in `minimize`. Raises ValueError for starts of another shape and for
+    fewer than two.
     """
     points = np.asarray(starts, dtype=float)
     if points.ndim != 2 or len(points) < 2:

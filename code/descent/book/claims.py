@@ -46,7 +46,12 @@ FAMILY_ERROR = 0.05
 
 @dataclass(frozen=True)
 class Source:
-    """One source. `title` is as its file gives it; what the file does not name is empty."""
+    """One source.
+
+    id: its letter, such as "A". title: as its file gives it. english: the title in English.
+    author, date, address: whose it is, from when, and where on the network. names: books, papers
+    and programs that it refers to. What the file does not name is empty.
+    """
 
     id: str
     title: str
@@ -61,6 +66,7 @@ class Source:
 class Claim:
     """One claim of a source.
 
+    id: that of its item and a word, such as "D9-flat".
     quote: the source's own words, where it has any; place: where they stand.
     english: what it says. true_if: what would show it true.
     numbers: the printed digits, for a claim that is a number; `family` names the numbers that
@@ -78,6 +84,7 @@ class Claim:
 
     @property
     def item(self) -> str:
+        """The id of the item that it belongs to, such as "D9"."""
         return self.id.partition("-")[0]
 
     @property
@@ -88,7 +95,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """All of `claims.toml` by its ids: sources, titles of the items, and claims."""
+    """All of `claims.toml` by its ids: `sources`, titles of the `items`, and `claims`."""
 
     sources: dict[str, Source]
     items: dict[str, str]
@@ -97,7 +104,12 @@ class Claims:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a chapter found about a claim; `chapter` and `cell` say where, once it is collected."""
+    """What a chapter found about a claim.
+
+    claim: its id. outcome: one of `OUTCOMES`. evidence: the values that decided. clause: the
+    condition under which it holds, or what would decide; empty for the other outcomes.
+    chapter, cell: the notebook's name and the cell's id, once the verdict is collected.
+    """
 
     claim: str
     outcome: str
@@ -131,7 +143,7 @@ class Verdict:
 
 
 def said(outcome: str) -> str:
-    """An outcome as the start of a sentence of its own."""
+    """An outcome, one of `OUTCOMES`, as the start of a sentence of its own."""
     return {"undecided": "Undecided:"}.get(outcome, outcome[0].upper() + outcome[1:])
 
 
@@ -215,6 +227,8 @@ def judge(
 
 def reproduce(claim: str, numbers: Sequence[float]) -> None:
     """Show whether `numbers` agree with the source's to every printed digit.
+
+    claim: an id of `claims.toml`. numbers: as many as the source has, in its order.
 
     Raises ValueError for a claim without numbers, one whose number depends on chance, one judged
     before, and for another count of numbers than the source's.
@@ -313,7 +327,10 @@ def _show(verdict: Verdict) -> None:
 
 
 def collect(folder: str | Path) -> list[Verdict]:
-    """All verdicts in the stored outputs of the notebooks in `folder`, in the order of the book."""
+    """All verdicts in the stored outputs of the notebooks in `folder`, in the order of the book.
+
+    Raises ValueError where that is no folder, and for an unknown claim or outcome in it.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder of notebooks, got {str(folder)!r}")
@@ -333,7 +350,7 @@ def _from_record(record: Mapping[str, str]) -> Verdict:
 
 
 def check(verdicts: Iterable[Verdict]) -> list[str]:
-    """What is wrong with the verdicts, as a list of sentences; an empty list is a complete book.
+    """What is wrong with the `verdicts`, as a list of sentences; an empty list is a complete book.
 
     Every claim that can be tried has one verdict, and every item has a claim.
     """

@@ -46,7 +46,7 @@ class Run:
 
 
 def with_parts(function: Function, **parts: Any) -> Function:
-    """A copy of a function of d2l's for which each name of `parts` means what is given here.
+    """A copy of `function`, one of d2l's, for which each name of `parts` means what is given here.
 
     It finds a part both as `name` and as `d2l.name`. The module keeps its own.
     """

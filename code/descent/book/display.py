@@ -23,7 +23,7 @@ LONGEST_NUMBER = 40  # characters; what is longer is a sentence
 
 
 def formula_lines(rule: type[Rule]) -> list[tuple[str, str]]:
-    """A rule with its options off, as pairs of a formula in LaTeX and the statement that runs it.
+    """`rule` with its options off, as pairs of a formula in LaTeX and the statement that runs it.
 
     They are read from the source of the rule: a comment ``#:`` is the formula of the statement in
     the next line. Raises ValueError for a rule without such lines.
@@ -40,7 +40,10 @@ def formula_lines(rule: type[Rule]) -> list[tuple[str, str]]:
 
 
 def show_rule(rule: type[Rule]) -> None:
-    """Display a rule line by line, each formula beside the statement that runs it."""
+    """Display a rule line by line, each formula beside the statement that runs it.
+
+    rule: its class. Raises ValueError for one without such lines, as `formula_lines` does.
+    """
     rows = [f"| ${formula}$ | `{code}` |" for formula, code in formula_lines(rule)]
     table = "\n".join(["| formula | code |", "|:---|:---|", *rows])
     display(Markdown(table))  # type: ignore[no-untyped-call]
@@ -98,8 +101,8 @@ class _Table:
 def show_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
     """Display rows of results as a table of the page.
 
-    head: a title for each column, with its unit. Strings stand as they are, other values as
-    `str` gives them; the first cell of a row names it.
+    head: a title for each column, with its unit. rows: the cells of each. Strings stand as they
+    are, other values as `str` gives them; the first cell of a row names it.
     Raises ValueError for a row with another number of cells than the head.
     """
     titles = [str(title) for title in head]
@@ -112,7 +115,8 @@ def show_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None
 def show_comparison(found: "Comparison", score: str, *, digits: str = ".3g") -> None:
     """Display a comparison: what was tuned to what, and the report's median and middle 90 %.
 
-    score: what was scored, with its unit. digits: how its numbers are formatted.
+    found: as `descent.tuning.compare` gives it. score: what was scored, with its unit. digits: how
+    its numbers are formatted.
     """
     rows = []
     for name, tuned in found.tuned.items():

@@ -20,7 +20,10 @@ LABEL = re.compile(r"^\(src-([a-e]\d+)\)=", re.MULTILINE)
 
 
 def counts(folder: str | Path) -> dict[str, Counter[str]]:
-    """How many claims of each source came out how, by the sources' ids."""
+    """How many claims of each source came out how, by the sources' ids.
+
+    folder: that of the notebooks, as in `descent.book.claims.collect`.
+    """
     found = {source: Counter[str]() for source in read_claims().sources}
     for verdict in collect(folder):
         found[verdict.claim[0]][verdict.outcome] += 1
