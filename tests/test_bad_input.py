@@ -24,6 +24,7 @@ from descent import (
     rotated_quadratic,
     sequence_task,
     sparse_features,
+    sweep,
     theory,
     train,
 )
@@ -165,6 +166,17 @@ CASES = {
     "no records": (lambda: run(record_every=0), "record_every", "at least 1", "0"),
     "schedule that is a number": (lambda: run(schedule=0.5), "schedule", "a function", "0.5"),
     "schedule below 0": (lambda: run(schedule=lambda t: -1.0), "schedule(0)", "[0, inf)", "-1.0"),
+    "noise below 0": (lambda: run(noise=-1.0), "noise", "[0, inf)", "-1.0"),
+    "seed below 0": (lambda: run(noise=1.0, seed=-1), "seed", "at least 0", "-1"),
+    "no axis behind a sweep": (lambda: sweep([0.1], trailing=0), "trailing", "at least 1", "0"),
+    "sweeps against starts": (
+        lambda: run(
+            rule=Momentum(lr=np.ones((3, 1)), momentum=np.zeros((4, 1))), start=np.ones((4, 2))
+        ),
+        "hyper-parameters",
+        "broadcast against start (4, 2)",
+        "lr (3, 1), momentum (4, 1)",
+    ),
     "sweep against starts": (
         lambda: run(rule=SGD(lr=np.ones((3, 1))), start=np.ones((4, 2))),
         "hyper-parameters",

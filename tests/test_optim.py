@@ -154,19 +154,23 @@ def test_small_parameters_are_one_call_of_the_formula_and_big_ones_many(monkeypa
     sizes = []
 
     @dataclasses.dataclass(frozen=True)
-    class Counted(SGD):
+    class Counted(Adam):
         def formula(self, x, grad, state):
             sizes.append(x.numel())
             return super().formula(x, grad, state)
 
     def calls(*shapes) -> list[int]:
         params = [torch.ones(shape, requires_grad=True) for shape in shapes]
-        for p in params:
-            p.grad = torch.ones_like(p)
-        sizes.clear()
-        RuleOptimizer(params, Counted()).step()
+        optimizer = RuleOptimizer(params, Counted())
+        for _ in range(2):  # the second step has a state to compare
+            for p in params:
+                p.grad = torch.ones_like(p)
+            sizes.clear()
+            optimizer.step()
         return sizes
 
+    assert calls((optim.CHUNK - 9,), (9,)) == [optim.CHUNK]
+    assert calls((optim.CHUNK - 9,), (10,)) == [optim.CHUNK - 9, 10]
     assert calls(*[(10, 10)] * 100) == [10_000]
     assert calls((40_000,), (30_000,), (1,), (optim.CHUNK,)) == [40_000, 30_001, optim.CHUNK]
     assert calls((2, optim.CHUNK), (3,)) == [optim.CHUNK, optim.CHUNK, 3]
@@ -183,18 +187,31 @@ class Elsewhere(torch.Tensor):
         return result
 
 
+@pytest.mark.parametrize("own", ["parameters", "gradients", "both"])
 @every_rule
-def test_a_tensor_of_another_class_is_neither_cut_nor_joined(kind, monkeypatch) -> None:
+def test_a_tensor_of_another_class_is_neither_cut_nor_joined(kind, own, monkeypatch) -> None:
     monkeypatch.setattr(optim, "CHUNK", 4)
-    plain = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in (2, 30, 3)]
-    other = [x.clone().as_subclass(Elsewhere).requires_grad_() for x in plain]
+    plain = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in (2, 30, 3, 1, 1)]
+    if own == "gradients":
+        other = [x.clone().requires_grad_() for x in plain]
+    else:
+        other = [x.clone().as_subclass(Elsewhere).requires_grad_() for x in plain]
     plain = [x.requires_grad_() for x in plain]
     a, b = RuleOptimizer(plain, some_rule(kind)), RuleOptimizer(other, some_rule(kind))
+    joined = []
+    monkeypatch.setattr(
+        torch, "cat", lambda parts, cat=torch.cat: joined.extend(map(type, parts)) or cat(parts)
+    )
     for t in range(3):
         for p in plain + other:
-            p.grad = torch.cos(p.detach() * (t + 1))
+            p.grad = torch.cos(p.detach().as_subclass(torch.Tensor) * (t + 1))
+        if own != "parameters":
+            for p in other:
+                # A plain parameter refuses such a gradient when it is set, but not when it is made.
+                p.grad.__class__ = Elsewhere
         a.step()
         b.step()
+    assert Elsewhere not in joined
     for p, q in zip(plain, other, strict=True):
         assert torch.equal(p.detach(), q.detach().as_subclass(torch.Tensor))
 
@@ -464,11 +481,12 @@ def test_groups_that_torch_has_written_into_can_be_rebuilt() -> None:
     assert again.param_groups[0]["betas"] == optimizer.param_groups[0]["betas"]
 
 
-def test_half_of_a_pair_set_beside_it_is_refused() -> None:
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+def test_half_of_a_pair_set_beside_it_is_refused(name: str) -> None:
     model = network()
     optimizer = RuleOptimizer(model.parameters(), Adam())
-    optimizer.param_groups[0]["beta1"] = 0.5
-    with pytest.raises(ValueError, match=r"beta1 must be set in betas, a pair .*got beta1=0.5"):
+    optimizer.param_groups[0][name] = 0.5
+    with pytest.raises(ValueError, match=rf"{name} must be set in betas, a pair .*got {name}=0.5"):
         train(model, optimizer, 1)
 
 

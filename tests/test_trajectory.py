@@ -128,6 +128,19 @@ def test_a_run_that_diverges_stays_at_its_last_point_within_1e30() -> None:
     assert np.isfinite(run.points).all() and np.isfinite(run.values).all()
 
 
+def test_a_run_that_has_diverged_never_comes_back() -> None:
+    """Only the first step is too long: each later one would have stayed within."""
+    run = minimize(
+        SGD(lr=np.array([[0.1], [0.2]])),
+        ravine,
+        (-5.0, -2.0),
+        3,
+        schedule=lambda t: 1e32 if t == 0 else 1.0,
+    )
+    assert run.diverged.all()
+    assert (run.points == (-5.0, -2.0)).all()
+
+
 def test_divergence_leaves_the_other_runs_alone() -> None:
     lr = np.array([0.1, 5.0, 0.2])[:, None]
     run = minimize(Nesterov(lr=lr, momentum=0.5), ravine, (-5.0, -2.0), 400)
@@ -199,6 +212,8 @@ def test_steps_to_stay_counts_the_last_entry() -> None:
     assert steps_to_stay(error, 1.0).tolist() == [1, 2, 0, np.inf, 2]
     assert steps_to_stay(error[:2], 1.0).tolist() == [1, np.inf, 0, np.inf, np.inf]
     assert steps_to_stay(error, 1.0, [0, 10, 15]).tolist() == [10, 15, 0, np.inf, 15]
+    assert steps_to_stay([2.0, 1.0, 1.0], 1.0) == 1, "at the tolerance is within it"
+    assert steps_to_stay([1.0], 1.0).dtype == float
 
 
 def test_steps_to_stay_of_a_run_follows_from_its_factor() -> None:
@@ -246,6 +261,14 @@ def test_noise_has_its_size_and_is_shared_by_all_hyper_parameters() -> None:
     assert not np.array_equal(other.points[1], moved[0])
 
 
+def test_noise_is_added_to_the_gradient_and_drawn_with_seed_0() -> None:
+    x, draws = np.array([-5.0, -2.0]), np.random.default_rng(0).normal(size=(3, 2))
+    run = minimize(SGD(lr=0.1), ravine, x, 3, noise=0.5)
+    for t in range(3):
+        x = x - 0.1 * (ravine.grad(x) + 0.5 * draws[t])
+        assert np.allclose(run.points[t + 1], x, rtol=1e-14, atol=0)
+
+
 def test_noise_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = Momentum(lr=np.linspace(0.1, 0.3, 7)[:, None, None])
     options = {"noise": 0.5, "seed": 1}
@@ -263,6 +286,7 @@ def test_a_sweep_is_every_combination() -> None:
     one = minimize(Momentum(lr=0.3, momentum=0.9), ravine, starts[1], 10)
     assert np.array_equal(run.points[:, 2, 1, 1], one.points)
     assert sweep(lrs).shape == (3, 1)
+    assert [h.shape for h in sweep(lrs, momenta)] == [(3, 1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize("values", [(), (0.1,), ([[0.1]],)])
@@ -286,7 +310,7 @@ def test_a_start_at_the_edge_of_divergence_is_within_it() -> None:
 
 def test_one_run_of_many_that_diverges_is_found() -> None:
     start = np.full((9001, 2), 1e-3)
-    for lane, axis in ((0, 1), (4095, 0), (4096, 1), (9000, 0)):
+    for lane, axis in ((0, 0), (0, 1), (4095, 0), (4096, 1), (9000, 0)):
         far = start.copy()
         far[lane, axis] = 9e29
         run = minimize(SGD(lr=0.6), rotated_quadratic((4.0, 4.0)), far, 1)

@@ -159,7 +159,7 @@ def minimize(
     _check_surface(surface, x)
 
     iterations = np.unique(np.append(np.arange(0, steps + 1, record_every), steps))
-    runs = shape[:-1] or (1,)
+    runs = shape[:-1]
     count = math.prod(runs)
     points = np.empty((len(iterations), 2, count))
     values = np.empty((len(iterations), count))
@@ -198,8 +198,8 @@ def minimize(
                 values[i : i + few, block] = surface.value(paths[i : i + few])
     return Trajectory(
         np.moveaxis(points, 1, -1).reshape(len(iterations), *shape),
-        values.reshape(len(iterations), *shape[:-1]),
-        diverged.reshape(shape[:-1]),
+        values.reshape(len(iterations), *runs),
+        diverged.reshape(runs),
         iterations,
     )
 
@@ -217,7 +217,7 @@ def _check_surface(surface: Surface, x: Floats) -> None:
 
 
 def _start_points(start: npt.ArrayLike) -> Floats:
-    x = np.array(as_points(start, "start"), dtype=float)
+    x = np.array(as_points(start, "start"))
     if x.size == 0:
         raise ValueError(f"start must have shape (..., 2), got {x.shape}")
     check_interval("start", x, f"[-{FAR}, {FAR}]")
