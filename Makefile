@@ -7,7 +7,8 @@ BIN := .venv/bin
 VENV := .venv/.installed
 # Two builds in one folder take turns.
 ALONE := $(PYTHON) code/tools/alone.py
-# What Python compiles it may keep: else each process of the tests compiles them all again.
+# What Python compiles it may keep: else each process of the tests compiles them all again. So pip
+# need not compile everything, most of which is never imported.
 unexport PYTHONDONTWRITEBYTECODE
 # No need of a home that can be written.
 export MPLCONFIGDIR := $(CURDIR)/_build/matplotlib
@@ -29,7 +30,7 @@ $(VENV): requirements.txt constraints.txt code/pyproject.toml
 environment:
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/RECORD" || rm -rf "$$info"; done
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	@touch $(VENV)
 
 book: execute  ## run the notebooks that are out of date, then build _build/html
