@@ -265,16 +265,22 @@ LADDERS = """(kind) => {
 }"""
 
 
+KINDS = sorted({p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, "explorer"})
+
+
+def load_explorers(engine: MiniRacer) -> None:
+    """Run the explorers' scripts, once in an engine."""
+    if not engine.eval("'Explorer' in globalThis"):
+        engine.eval(DOCUMENT + "0")
+        for name in ("chart", "widgets", *KINDS, explorers.AFTER):
+            engine.eval(f"{(explorers.ASSETS / f'{name}.js').read_text('utf-8')}; 0")
+
+
 def test_every_place_of_a_slider_has_words_of_its_own(engine: MiniRacer) -> None:
     """And the slider stays where it is put, so that an arrow key moves it on."""
-    kinds = sorted(
-        {p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, "explorer"}
-    )
-    engine.eval(DOCUMENT + "0")
-    for name in ("chart", "widgets", *kinds, explorers.AFTER):
-        engine.eval(f"{(explorers.ASSETS / f'{name}.js').read_text('utf-8')}; 0")
+    load_explorers(engine)
     places = []
-    for kind in kinds:
+    for kind in KINDS:
         for key, ladder in engine.execute(f"({LADDERS})(descent.kinds.{kind})").items():
             held, values, spoken, shown = zip(*ladder, strict=True)
             assert held == tuple(range(len(ladder))), f"{kind}, {key}"
@@ -285,6 +291,42 @@ def test_every_place_of_a_slider_has_words_of_its_own(engine: MiniRacer) -> None
             assert told == pytest.approx(values, rel=6e-3), f"{kind}, {key}"
             places.append(len(ladder) - 1)
     assert len(places) == 12 and sum(places) > 1500
+
+
+# From where each slider of a kind is put, as by an address, what an arrow key moves it on to.
+PRESSES = """(kind) => {
+    const { params } = kind, values = {}, found = [];
+    const ex = Object.assign(new Explorer(),
+        { kind, params, fields: {}, values, changed() { this.refresh(); } });
+    for (const [key, p] of Object.entries(params)) if (!p.hidden) {
+        values[key] = p.value;
+        const input = ex.control(key, p).nodes?.[2];
+        if (input?.type !== "range") continue;
+        const { min, max, step } = input, places = Math.round((max - min) / step);
+        for (let i = 0; i <= 999; i++) for (const way of [1, -1]) {
+            ex.accept(key, String(p.min + (p.max - p.min) * (i / 999) ** 3));
+            ex.refresh();
+            const from = values[key], at = Math.round((input.value - min) / step); // as browsers do
+            const to = Math.min(Math.max(at + way, 0), places);
+            if (to !== at) {
+                input.value = String(Number((min + to * step).toFixed(9)));
+                input.heard.input();
+            }
+            found.push([key, from, way, values[key], way > 0 ? p.max : p.min]);
+        }
+    }
+    return found;
+}"""
+
+
+def test_an_arrow_key_moves_a_slider_from_wherever_an_address_puts_it(engine: MiniRacer) -> None:
+    load_explorers(engine)
+    sliders = set()
+    for kind in KINDS:
+        for key, was, way, now, end in engine.execute(f"({PRESSES})(descent.kinds.{kind})"):
+            assert way * (now - was) > 0 or was == now == end, f"{kind}, {key} {was}, {way:+}"
+            sliders.add((kind, key))
+    assert len(sliders) == 12
 
 
 def test_the_built_book_has_the_package_as_it_is() -> None:

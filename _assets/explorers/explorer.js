@@ -91,7 +91,9 @@ class Explorer extends HTMLElement {
     const value = make("span", { class: "dx-value", "aria-hidden": "true" });
     input.addEventListener("input", () => this.set({ [key]: rungs ? rungs[input.value] : Number(input.value) }));
     this.fields[key] = { input, show: (v) => {
-      input.value = rungs ? rungs.findIndex((rung) => rung >= v) : v;
+      const place = rungs ? rungs.findIndex((rung) => rung >= v) : v;
+      /* What an address puts beside an end is not at it: from there no arrow key would move on to the end. */
+      input.value = v > p.min && v < p.max ? clamp(place, min + step, max - step) : place;
       value.textContent = brief(v);
       input.setAttribute("aria-valuetext", brief(v));
     } };
