@@ -426,6 +426,14 @@ def test_an_infinite_gradient_makes_the_largest_infinite_and_no_nan() -> None:
     assert moved == 0.5
 
 
+@every_rule
+def test_an_infinite_parameter_stays_infinite(kind: type[Rule]) -> None:
+    x = np.array([np.inf, -np.inf])
+    for there in (x, torch.from_numpy(x)):
+        moved, _ = kind(weight_decay=0.0).step(there, there**0, kind().init(there))
+        assert np.array_equal(np.asarray(moved), x)
+
+
 def test_a_steady_gradient_never_makes_a_negative_variance() -> None:
     rng = np.random.default_rng(9)
     g = rng.normal(size=2000)

@@ -776,4 +776,5 @@ class Lion(Rule):
         return x, LionState(mean)
 
     def decayed(self, x: Array, grad: Array) -> tuple[Array, Array]:
-        return x - self.lr * self.weight_decay * x, grad
+        # Without decay an infinite x stays as it is: 0 times it is no number.
+        return x if _is_zero(self.weight_decay) else x - self.lr * self.weight_decay * x, grad
