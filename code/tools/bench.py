@@ -21,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -40,8 +41,8 @@ from descent.optim import RuleOptimizer
 
 RESULTS = Path(__file__).resolve().parents[2] / "chapters" / "bench.json"
 QUICK = "--quick" in sys.argv
-# Those that this process may use, where the system tells.
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# Those that this process may use, by its affinity and its container's limit.
+CORES = joblib.cpu_count()
 
 Call = Callable[[], object]
 
