@@ -82,12 +82,21 @@ sys.path.append({str(ROOT / "code" / "tools")!r})
 extensions = ["sphinx_book_theme", "pages"]
 html_theme = "sphinx_book_theme"
 html_title = "Title"
+html_static_path = ["sheets"]
+
+def setup(app):
+    def add(app, page, *_):
+        if page == "other":
+            app.add_css_file("others.css")
+    app.connect("html-page-context", add)
 """
 FIRST = "Title\n=====\n\n.. toctree::\n\n   other\n"
 
 
 def test_a_page_written_before_keeps_its_rules(tmp_path: Path) -> None:
     (tmp_path / "conf.py").write_text(CONF)
+    (tmp_path / "sheets").mkdir()
+    (tmp_path / "sheets" / "others.css").write_text(".opacity-50{--of-others:1}")
     (tmp_path / "index.rst").write_text(FIRST)
     (tmp_path / "other.rst").write_text("Other\n=====\n\n.. container:: opacity-50\n\n   text\n")
     sheets = []
@@ -100,6 +109,7 @@ def test_a_page_written_before_keeps_its_rules(tmp_path: Path) -> None:
         (tmp_path / "index.rst").write_text(f"{FIRST}\n.. container:: opacity-75\n\n   text\n")
     assert ".opacity-50" in sheets[0] and ".opacity-75" not in sheets[0]
     assert ".opacity-50" in sheets[1] and ".opacity-75" in sheets[1]
+    assert all("--of-others" in sheet for sheet in sheets), "one that no other page asks for"
     versions = {tuple(re.findall(r'<link rel="stylesheet" href="([^"]*)">', p)) for p in pages}
     assert len(versions) == 1 and len(versions.pop()) == 1
     assert [page.count("Content-Security-Policy") for page in pages] == [1, 1]
