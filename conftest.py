@@ -77,11 +77,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Where this processor rounds otherwise than the one that made the stored outputs, cells are
     compared as `execute.alike_outputs` does.
 
-    The notebook that takes longest comes first, lest a worker begins with it when others end.
+    The notebook that takes longest comes first, lest a worker begins with it when others end. Last
+    come the tests in a browser: it keeps a loop running, beside which asyncio starts no other.
     With `--dist loadfile` a file runs on one worker, which nbval needs for its kernel. The built
     pages are shared out all the same: each counts as a file of its own.
     """
-    items.sort(key=lambda item: -lasts(item.path))
+    items.sort(key=lambda item: (-lasts(item.path), "browser" in getattr(item, "fixturenames", ())))
     for item in items:
         if item.name.startswith("test_page["):
             item._nodeid = item.nodeid.replace("::", f"#{item.name[10:-1]}::", 1)  # type: ignore[attr-defined]

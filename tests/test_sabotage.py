@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -94,10 +93,7 @@ def test_a_verdict_notices(chapter: Path, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         broken_copy(BREAKAGES[name], tmp_path / name)
         cells = sliced(chapter.read_text("utf-8"), {"D9-flat"})
-        # In a thread of its own: a browser that an earlier test file opened keeps its loop running.
-        with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(asyncio.run, outcomes(cells, tmp_path / name))
-        found[name] = running.result()
+        found[name] = asyncio.run(outcomes(cells, tmp_path / name))
     assert found == {"momentum-ignored": {"D9-flat": "fails"}, "no-ripple": {"D9-flat": "holds"}}
 
 

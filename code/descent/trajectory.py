@@ -62,8 +62,8 @@ def steps_to_stay(
     steps = np.arange(len(outside)) if iterations is None else np.asarray(iterations)
     after_last = len(outside) - outside[::-1].argmax(axis=0)  # the record after the last outside
     first = np.where(outside.any(axis=0), after_last, 0)
-    stays = np.where(outside[-1], inf, steps[np.minimum(first, len(outside) - 1)])
-    return np.asarray(stays, dtype=float)
+    stays: Floats = np.where(outside[-1], inf, steps[np.minimum(first, len(outside) - 1)])
+    return stays
 
 
 def steps_text(steps: float, budget: int) -> str:

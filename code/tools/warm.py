@@ -8,6 +8,7 @@ runs the same notebooks in fresh kernels, with the same bytes for a result.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -67,13 +68,15 @@ class Warm(LocalProvisioner):
 @cache
 def forge() -> subprocess.Popen[str]:
     """Return the process that kernels are forked from; it ends with this one."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    atexit.register(process.__exit__, None, None, None)  # closes what it reads, and waits
+    return process
 
 
 def install() -> None:
