@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from packaging.specifiers import SpecifierSet
 
 import execute
 
@@ -360,6 +363,24 @@ def test_cores_heed_affinity() -> None:
         assert execute.cores() == 1
     finally:
         os.sched_setaffinity(0, whole)
+
+
+def test_pins_install_on_the_oldest_python_that_is_promised() -> None:
+    project = tomllib.loads((ROOT / "code" / "pyproject.toml").read_text())["project"]
+    oldest = project["requires-python"].removeprefix(">=") + ".0"
+    pins = [
+        line.partition("#")[0].strip()
+        for name in ("requirements.txt", "constraints.txt")
+        for line in (ROOT / name).read_text().splitlines()
+    ]
+    asks = {}
+    for name, _, version in (pin.partition("==") for pin in pins if "==" in pin):
+        with contextlib.suppress(PackageNotFoundError):  # what this platform does not need
+            found = metadata(name)
+            assert found["Version"].partition("+")[0] == version, f"{name} is not as pinned"
+            asks[name] = found.get("Requires-Python") or ""
+    assert len(asks) > 100
+    assert {n: asked for n, asked in asks.items() if oldest not in SpecifierSet(asked)} == {}
 
 
 class Made:
