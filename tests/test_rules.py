@@ -462,6 +462,7 @@ def test_an_array_of_no_dimensions_stays_one(kind: type[Rule]) -> None:
     assert isinstance(moved, np.ndarray) and moved.shape == ()
     again, _ = kind().step(moved, moved, state)
     assert isinstance(again, np.ndarray) and not np.isnan(again)
+    assert not any(isinstance(value, np.generic) for value in kind().init(x))
 
 
 @every_rule

@@ -359,7 +359,7 @@ class AdaGrad(Rule):
 
     def init(self, x: Array) -> AdaGradState:
         state: AdaGradState = super().init(x)
-        return state._replace(total=state.total + self.initial_accumulator_value)
+        return state._replace(total=_kept(state.total + self.initial_accumulator_value))
 
     def formula(self, x: Array, grad: Array, state: AdaGradState) -> tuple[Array, AdaGradState]:
         #: G_t = G_{t-1} + g_t^2

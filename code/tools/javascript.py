@@ -42,6 +42,7 @@ COMPARISONS = {
 # What a call becomes, by the last name of what is called. Other functions are translated as well.
 CALLS = {
     "_is_zero": "$isZero({0})",
+    "_kept": "{0}",
     "_pair": "{0}",
     "abs": "Math.abs({0})",
     "as_points": "{0}",
