@@ -599,3 +599,27 @@ def test_vmap_goes_over_parameters() -> None:
         return rule.step(x, 2 * x, rule.init(x))[0]
 
     assert torch.equal(torch.func.vmap(moved)(x), moved(x))
+
+
+COUNTING = [kind for kind in RULES if "t" in kind.State._fields]
+
+
+@pytest.mark.parametrize("kind", COUNTING, ids=lambda kind: kind.__name__)
+def test_a_count_may_be_an_array_and_its_value_is_not_asked_for(kind: type[Rule]) -> None:
+    # What compiles a step, such as jax.jit, makes an array of it; vmap too refuses to tell it.
+    h = {"dampening": 0.3} if kind is Momentum else {"lr_decay": 0.1} if kind is AdaGrad else {}
+    rule, x = kind(**h), torch.tensor([[1.0, -2.0], [3.0, 4.0]], dtype=torch.float64)
+    state = rule.step(x[0], x[0], rule.init(x[0]))[1]
+
+    def moved(x, t):
+        return rule.step(x, 2 * x, state._replace(t=t))[0]
+
+    found = torch.func.vmap(moved)(x, torch.tensor([0.0, 5.0], dtype=torch.float64))
+    for i, t in enumerate((0, 5)):
+        torch.testing.assert_close(found[i], moved(x[i], t), rtol=1e-14, atol=0.0)
+    start = x[0].numpy()
+    state = rule.init(start)
+    for count in (np.int64(3), np.array(3)):
+        one, after = rule.step(start, start, state._replace(t=count))
+        assert after.t == 4
+        np.testing.assert_allclose(one, rule.step(start, start, state._replace(t=3))[0], rtol=1e-14)

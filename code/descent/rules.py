@@ -114,7 +114,8 @@ class Rule:
 
     torch.func.vmap may map over x and grad, for a function that returns arrays alone; t is a
     Python number, and hyper-parameters are checked, so it maps neither over them nor over t: give
-    an array of hyper-parameters instead.
+    an array of hyper-parameters instead. Where a number of the state comes as an array, as what
+    compiles or maps a step makes of it, nothing asks for its value.
 
     Rules are equal where their class and all their hyper-parameters are, element by element. A
     hyper-parameter outside its interval raises ValueError before anything runs.
@@ -172,7 +173,8 @@ class Rule:
         """One step from x, where the gradient is `grad`: the new x and the new state.
 
         x: floating-point parameters of any shape. grad: of the same shape. state: from `init` or
-        the step before. What is returned is no part of a graph of torch's.
+        the step before; its numbers may be arrays that broadcast against x. What is returned is no
+        part of a graph of torch's.
 
         Raises ValueError when x or grad is no floating-point array, when their shapes differ, and
         when the state is another rule's or that of other parameters.
@@ -184,11 +186,12 @@ class Rule:
             raise ValueError(f"grad must have the shape of x, {shape}, got {tuple(grad.shape)}")  # type: ignore[attr-defined]
         if not isinstance(state, self.State):
             raise ValueError(f"state must be a {self.State.__name__}, got {type(state).__name__}")
-        for value, kind in zip(state, self.State.__annotations__.values(), strict=True):
-            if kind is Hyper:
+        for name, value in zip(self.State._fields, state, strict=True):
+            found = tuple(getattr(value, "shape", shape))
+            if found != shape and self.State._field_defaults.get(name) is None:
+                raise ValueError(f"state must have the shape of x, {shape}, got {found}")
+            if found != shape:  # a number, such as t where jax.jit hands it on as an array
                 _check_broadcast("state", value, x)
-            elif tuple(getattr(value, "shape", shape)) != shape:
-                raise ValueError(f"state must have the shape of x, {shape}, got {value.shape}")
         moved, after = self._step(x, grad, state)
         return _kept(moved), self.State(*map(_kept, after))
 
