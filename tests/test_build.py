@@ -156,17 +156,37 @@ def test_prose_does_not_run_again(book: Book, quick: Quick) -> None:
             '[{"cell_type": "code", "metadata": {}, "id": "a", "source": "1", "outputs": []}]}',
             "'execution_count' is a required property",
         ),
+        ('\N{BYTE ORDER MARK}{"cells": [], "metadata": {}, "nbformat": 4}', "UTF-8 BOM"),
+        ("[" * 100_000, "recursion"),
+        ('{"metadata": {}, "nbformat": 3, "cells": []}', "of format 4: nbformat is 3"),
+        ('{"metadata": {}, "nbformat": "4", "cells": []}', "of format 4: nbformat is '4'"),
     ],
+    ids=range(8),
 )
 def test_what_is_no_notebook(
     book: Book, quick: Quick, capsys: pytest.CaptureFixture[str], text: str, said: str
 ) -> None:
-    book.path("01-bad").write_text(text)
+    book.path("01-bad").write_text(text, "utf-8")
     quick.patch.setattr(sys, "argv", ["execute.py"])
     assert execute.main() == 1
     error = capsys.readouterr().err.strip()
-    assert error.startswith("Stopped. chapters/01-bad.ipynb is not a notebook: ")
+    assert error.startswith("Stopped. chapters/01-bad.ipynb is not a notebook")
     assert said in error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize("own", [[], None, {"reads": "a*"}, {"reads": [3]}, {"reads": ["/a"]}])
+def test_what_it_reads_is_a_list_of_patterns(
+    book: Book, quick: Quick, capsys: pytest.CaptureFixture[str], own: Any
+) -> None:
+    book.write("01-bad", "1", reads="chapters")  # a folder is no file to read
+    assert quick() == ["01-bad"]
+    notebook = nbformat.read(book.path("01-bad"), 4)
+    notebook.metadata["descent"] = own
+    nbformat.write(notebook, book.path("01-bad"))
+    assert execute.main() == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("Stopped. chapters/01-bad.ipynb must say what it reads as a list")
     assert "\n" not in error
 
 

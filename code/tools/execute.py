@@ -172,8 +172,8 @@ def common_inputs() -> str:
 def parsed(path: Path) -> dict[str, Any]:
     """Return the notebook as data; raises Stop, which names the file, where it is none."""
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
+        content: dict[str, Any] = json.loads(path.read_bytes().decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise Stop(f"{path.relative_to(ROOT)} is not a notebook: {error}") from None
     try:
         if not isinstance(content["metadata"], dict):
@@ -184,6 +184,11 @@ def parsed(path: Path) -> dict[str, Any]:
         raise Stop(
             f"{path.relative_to(ROOT)} is not a notebook: it lacks cells or metadata"
         ) from None
+    if content.get("nbformat") != 4:
+        raise Stop(
+            f"{path.relative_to(ROOT)} is not a notebook of format 4: "
+            f"nbformat is {content.get('nbformat')!r}"
+        )
     return content
 
 
@@ -198,8 +203,18 @@ def valid(path: Path) -> Iterator[None]:
 
 def reads(notebook: Path) -> list[Path]:
     """Return the files that the notebook says it reads, itself left out."""
-    patterns = parsed(notebook)["metadata"].get("descent", {}).get("reads", [])
-    return sorted({p.resolve() for pattern in patterns for p in ROOT.glob(pattern)} - {notebook})
+    patterns = parsed(notebook)["metadata"].get("descent", {})
+    try:
+        patterns = patterns.get("reads", [])
+        if not isinstance(patterns, list):
+            raise TypeError
+        found = {p.resolve() for pattern in patterns for p in ROOT.glob(pattern) if p.is_file()}
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        raise Stop(
+            f"{notebook.relative_to(ROOT)} must say what it reads as a list of patterns from the "
+            f"top folder, got {patterns!r}"
+        ) from None
+    return sorted(found - {notebook})
 
 
 def fingerprint(common: str, notebook: Path, inputs: list[bytes] | None = None) -> str:
