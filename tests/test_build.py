@@ -472,8 +472,32 @@ def test_builds_in_one_folder_take_turns(tmp_path: Path) -> None:
     nested = f"import subprocess; subprocess.run({inner!r}, check=True)"
     second = subprocess.Popen([*run, nested], cwd=book.root, stderr=subprocess.PIPE, text=True)
     assert second.stderr is not None
-    assert second.stderr.readline() == "Waiting for the other build in this folder.\n"
+    notebooks = book.start()
+    assert notebooks.stderr is not None
+    for waits in (second.stderr, notebooks.stderr):
+        assert waits.readline() == "Waiting for the other build in this folder.\n"
     first.communicate("go\n")
     second.communicate()
-    assert (first.returncode, second.returncode) == (0, 0)
+    notebooks.communicate()
+    assert (first.returncode, second.returncode, notebooks.returncode) == (0, 0, 0)
     assert (book.root / "order").read_text() == "first second", "and what a holder starts runs"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_pages_are_built_by_one_make_at_a_time(tmp_path: Path) -> None:
+    Made(tmp_path)()
+    builder = tmp_path / ".venv/bin/jupyter-book"
+    builder.write_text(
+        "#!/bin/sh\n"
+        "mkdir building || exit 1\n"  # as Jupyter Book, it fails where another one builds
+        "sleep 0.5; rmdir building; mkdir -p _build/html; echo built >> order\n"
+    )
+    builder.chmod(0o755)
+    run = ["make", "--silent", "PYTHON=./python3", "html"]
+    both = [
+        subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert (tmp_path / "order").read_text() == "built\n", "the second found them built"
