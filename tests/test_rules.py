@@ -205,6 +205,16 @@ def test_dtype_is_kept(kind: type[Rule], dtype: type) -> None:
     assert {array.shape for array in arrays} == {(2, 3)}
 
 
+@pytest.mark.parametrize("kind", [AdaGrad, RMSprop, Adam, rules.AMSGrad, NAdam])
+def test_float16_has_no_square_of_a_large_gradient(kind: type[Rule]) -> None:
+    # As the module's docstring says.
+    for gradient, moves in ((255.0, True), (257.0, False)):
+        x = np.ones(2, np.float16)
+        with np.errstate(over="ignore"):
+            moved, _ = kind(lr=0.1).step(x, np.full_like(x, gradient), kind().init(x))
+        assert (moved < x).all() if moves else (moved == x).all()
+
+
 @every_rule
 def test_init_and_step_are_pure(kind: type[Rule]) -> None:
     rng = np.random.default_rng(5)
@@ -290,6 +300,15 @@ def test_momentum_that_appears_late_counts_from_then_on() -> None:
     assert moved == expected
     further, _ = with_momentum.step(moved, np.array([0.0]), state)
     assert further < moved
+
+
+def test_a_mean_that_appears_late_begins_at_zero() -> None:
+    x, g = np.array([1.0, -2.0]), np.array([0.5, 3.0])
+    x, state = RMSprop().step(x, g, RMSprop().init(x))
+    for rule in (RMSprop(centered=True), RMSprop(centered=True, momentum=0.5)):
+        late, after = rule.step(x, g, state)
+        from_zero, same = rule.step(x, g, state._replace(mean=np.zeros(2)))
+        assert np.array_equal(late, from_zero) and np.array_equal(after.mean, same.mean)
 
 
 def steps(rule: Rule, count: int = 50) -> np.ndarray:

@@ -17,6 +17,9 @@ two trace different paths as soon as lr changes. And eps is added to the root, n
 in Adadelta, whose paper has it under both roots; `eps_inside_root` gives the other convention,
 which some textbooks print.
 
+A rule computes in the dtype of x. In float16 a gradient beyond 255 has no square, and a rule that
+divides by it stands still; `descent.optim.RuleOptimizer` computes half precision in float32.
+
 Symbols: x parameters, g gradient, t the number of the step from 1, λ_w the weight decay. All arrays
 have the shape of x. Units, with [x] those of a parameter and [f] those of the objective: g has
 [f]/[x], so the η of a rule that multiplies the gradient by it has [x]²/[f], and that of a rule that
@@ -427,6 +430,8 @@ class RMSprop(Rule):
         square = self.alpha * state.square + (1 - self.alpha) * grad**2
         variance = square
         if self.centered:
+            # None where it was not centred so far.
+            mean = zeros_like(grad) if mean is None else mean
             mean = self.alpha * mean + (1 - self.alpha) * grad
             # Rounding alone can take it below zero.
             variance = maximum(square - mean**2, zeros_like(square))
