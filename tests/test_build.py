@@ -367,8 +367,14 @@ def test_a_machine_that_rounds_otherwise_keeps_what_is_stored(
 ) -> None:
     monkeypatch.setattr(execute, "ROOT", book.root)
     monkeypatch.setattr(execute, "EXACT", False)
-    cell = new_code_cell("print(0.385)", id="a")
-    cell.outputs = [new_output("stream", name="stdout", text="0.386\n")]
+    # Its kinds of data come from a kernel in this order, and stand in a file in another.
+    verdict = {"b": 0.385, "a": 1}
+    data = {"text/plain": "0.385", "text/html": "<b>0.385</b>", "application/x+json": verdict}
+    cell = new_code_cell(f"print(0.385)\ndisplay({data}, raw=True)", id="a")
+    cell.outputs = [
+        new_output("stream", name="stdout", text="0.386\n"),
+        new_output("display_data", json.loads(json.dumps(data).replace("0.385", "0.386"))),
+    ]
     nbformat.write(new_notebook(cells=[cell]), book.path("01-one"))
     run = asyncio.run(execute.run(book.path("01-one"), book.path("01-one").read_text()))
     assert run.text is None

@@ -339,10 +339,11 @@ def output_texts(output: Any, *, pictures: bool = True) -> list[str]:
     """Return the texts of a stored output, with or without SVG; pictures in base64 are none."""
     if output["output_type"] == "stream":
         return ["".join(output["text"])]
-    data = output.get("data", {})
+    # Sorted, as in a notebook's file: a kernel's outputs come in an order of their own.
+    data = sorted(output.get("data", {}).items())
     return [
-        "".join(value) if isinstance(value, (str, list)) else json.dumps(value)
-        for kind, value in data.items()
+        "".join(value) if isinstance(value, (str, list)) else json.dumps(value, sort_keys=True)
+        for kind, value in data
         if not kind.startswith("image/") or (pictures and kind == "image/svg+xml")
     ]
 
@@ -389,7 +390,7 @@ def alike_outputs(stored: list[Any], fresh: list[Any]) -> bool:
     """Tell whether a cell's outputs are alike; of pictures it asks only that they are there."""
 
     def form(output: Any) -> list[Any]:
-        return [output["output_type"], output.get("name"), *output.get("data", {})]
+        return [output["output_type"], output.get("name"), *sorted(output.get("data", {}))]
 
     def texts(outputs: list[Any]) -> list[str]:
         return [text for output in outputs for text in output_texts(output, pictures=False)]
