@@ -37,6 +37,7 @@ from descent import (
     sweep,
     train,
 )
+from descent.data import airfoil_is_measured
 from descent.optim import RuleOptimizer
 
 RESULTS = Path(__file__).resolve().parents[2] / "chapters" / "bench.json"
@@ -574,6 +575,8 @@ def machine() -> dict[str, str | int]:
 
 
 def main() -> None:
+    if not airfoil_is_measured():
+        sys.exit("this needs NASA's airfoil data (DESCENT_DATA or a network), and found none")
     results: dict[str, Any] = {
         "machine": machine(),
         "versions": {
