@@ -78,11 +78,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     compared as `execute.alike_outputs` does.
 
     The notebook that takes longest comes first, lest a worker begins with it when others end. Last
-    come the tests in a browser: it keeps a loop running, beside which asyncio starts no other.
+    come the files with tests in a browser: it keeps a loop running, beside which asyncio starts no
+    other.
     With `--dist loadfile` a file runs on one worker, which nbval needs for its kernel. The built
     pages are shared out all the same: each counts as a file of its own.
     """
-    items.sort(key=lambda item: (-lasts(item.path), "browser" in getattr(item, "fixturenames", ())))
+    browsing = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (-lasts(item.path), item.path in browsing))
     for item in items:
         if item.name.startswith("test_page["):
             item._nodeid = item.nodeid.replace("::", f"#{item.name[10:-1]}::", 1)  # type: ignore[attr-defined]
