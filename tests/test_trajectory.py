@@ -1,8 +1,5 @@
 """minimize: one call for any batch, and divergence as data."""
 
-import os
-import subprocess
-import sys
 import tracemalloc
 from dataclasses import FrozenInstanceError, fields, replace
 
@@ -319,29 +316,6 @@ def test_one_run_of_many_that_diverges_is_found() -> None:
         run = minimize(SGD(lr=0.6), rotated_quadratic((4.0, 4.0)), far, 1)
         assert np.flatnonzero(run.diverged).tolist() == [lane]
         assert (run.points[-1, lane] == far[lane]).all()
-
-
-THREADS = """
-import time
-import numpy as np
-from descent import Momentum, minimize, ravine, sweep
-
-lr, momentum = sweep(np.linspace(0.01, 0.49, 256), np.linspace(0, 0.99, 256))
-before = time.process_time(), time.thread_time()
-minimize(Momentum(lr=lr, momentum=momentum), ravine, (-5, -2), 50, record_every=50)
-every, own = time.process_time() - before[0], time.thread_time() - before[1]
-print((every - own) / own)
-"""
-
-
-def test_a_sweep_wakes_no_threads_of_blas() -> None:
-    """They cost more than they save: a product of a whole block, and all of them wait for the next.
-
-    Nobody who calls the package says how many BLAS may use, so the process here does not either.
-    """
-    plain = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
-    told = subprocess.check_output([sys.executable, "-c", THREADS], env=plain, text=True)
-    assert float(told) < 0.05
 
 
 def test_results_are_frozen_and_compared_by_identity() -> None:
