@@ -48,9 +48,8 @@ _build/html/.built: $(PAGES)
 	@touch $@
 
 test: html  ## run the unit tests, the notebooks against their outputs, and the pages in a browser
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n auto --dist loadfile \
-		--no-loadscope-reorder \
-		chapters tests code/descent
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -n auto \
+		--no-loadscope-reorder chapters tests code/descent
 
 serve: html  ## show the pages at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

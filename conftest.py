@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from nbval.plugin import IPyNbCell, coalesce_streams
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -80,14 +81,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The notebook that takes longest comes first, lest a worker begins with it when others end. Last
     come the files with tests in a browser: it keeps a loop running, beside which asyncio starts no
     other.
-    With `--dist loadfile` a file runs on one worker, which nbval needs for its kernel. The built
-    pages are shared out all the same: each counts as a file of its own.
     """
     browsing = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: (-lasts(item.path), item.path in browsing))
     for item in items:
-        if item.name.startswith("test_page["):
-            item._nodeid = item.nodeid.replace("::", f"#{item.name[10:-1]}::", 1)  # type: ignore[attr-defined]
         if isinstance(item, IPyNbCell):
             if uses_airfoil(item.path) and not airfoil_is_measured():
                 item.options["check"] = False
@@ -140,6 +137,18 @@ def pytest_runtest_makereport(
 def compared(exactly: Callable[..., bool], fresh: list[Any], stored: list[Any]) -> bool:
     """Compare as nbval does, which notes the difference, and else as far as rounding allows."""
     return exactly(fresh, stored) or execute.alike_outputs(stored, fresh)
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A file is for one worker, as nbval's kernels need it; but each built page is for any."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = nodeid if "::test_page[" in nodeid else super()._split_scope(nodeid)
+        return scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_xdist_auto_num_workers() -> int:
