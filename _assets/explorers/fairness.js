@@ -1,11 +1,9 @@
 (() => {
 "use strict";
 const { range, minimize, tuned, called, brief, make, path, swatch, drawMap, drawRun, drawLoss,
-  kinds, table, rate, flag, rules, surfaces } = window.descent;
+  kinds, table, rate, flag, rules, surfaces, contest } = window.descent;
 
 const grid = range(25).map((k) => 0.01 * 10 ** (k / 8));
-const contest = { SGD: {}, Momentum: { momentum: 0.5 }, AdaGrad: { eps: 1e-6, eps_inside_root: true },
-  RMSprop: { alpha: 0.9, eps: 1e-6, eps_inside_root: true }, Adam: { eps: 1e-6, eps_inside_root: true } };
 
 kinds.fairness = {
   title: "A fair comparison?",
@@ -26,14 +24,14 @@ kinds.fairness = {
   },
   draw(ex, v) {
     const surface = { ...surfaces.ravine, name: "contest", window: [[-8, 8], [-8, 8]] };
-    const runs = Object.entries(contest).map(([rule, more]) => {
+    const runs = Object.entries(contest).map(([rule, settings]) => {
       const odd = rule === "Adam", start = odd && !v.start ? [-6, -6] : [-4, -6];
       const race = (lr) => {
-        const { points } = minimize(new rules[rule]({ lr, ...more }), surface, start, 20);
+        const { points } = minimize(new rules[rule]({ ...settings, lr }), surface, start, 20);
         const near = odd && !v.stop ? points.findIndex((p) => Math.abs(p[0]) <= 0.1 && Math.abs(p[1]) < 0.1) : -1;
         return near < 0 ? points : points.slice(0, near + 1);
       };
-      const lr = v.tuned ? tuned(grid, (lr) => race(lr).map(surface.value)) : 0.4, points = race(lr);
+      const lr = v.tuned ? tuned(grid, (lr) => race(lr).map(surface.value)) : settings.lr, points = race(lr);
       // The published loops note each point before the step, so the last one is never drawn.
       const drawn = v.points ? points : odd ? points.slice(0, -1) : points.slice(0, 15);
       return { rule, lr, start, points, drawn, values: points.map(surface.value) };

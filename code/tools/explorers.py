@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from descent import rules, theory
+from descent.book.picture import family
 from descent.stepping import FAR
 from descent.surfaces import SURFACES
 from javascript import Module, literal
@@ -72,6 +73,10 @@ def package() -> str:
     for form in CLOSED_FORMS:
         name = re.sub("_(.)", lambda found: found[1].upper(), form.__name__.lstrip("_"))
         forms.append(f"{name}: {module.add_function(form)}")
+    contest = {
+        name: {f.name: given for f in fields(rule) if (given := getattr(rule, f.name)) != f.default}
+        for name, rule in family().items()
+    }
     styles = {name: style._asdict() for name, style in STYLES.items()}
     return f"""\
 /* Made from the package by code/tools/explorers.py. */
@@ -83,6 +88,7 @@ globalThis.descent = {{
   surfaces: {{ {", ".join(surfaces)} }},
   theory: {{ {", ".join(forms)} }},
   styles: {literal(styles)},
+  contest: {literal(contest)},
   FAR: {literal(FAR)},
 }};
 }})();
