@@ -25,14 +25,13 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "code" / "tools"))  # they are scripts, and have tests too
 import chromium  # noqa: E402
 import execute  # noqa: E402
-
-execute.set_environment()  # before anything imports NumPy, and nbval's kernels inherit it
 import warm  # noqa: E402
 
+execute.set_environment()  # before anything imports NumPy, and nbval's kernels inherit it
 warm.install()
 
 HTML = Path(os.environ.get("DESCENT_HTML", ROOT / "_build" / "html"))
-seconds: defaultdict[Path, list[float]] = defaultdict(list)  # of cells that gave what is stored
+unchanged: defaultdict[Path, list[float]] = defaultdict(list)  # seconds of such cells
 collect_ignore = ["code/descent/book/d2l.py"]  # importing it gives the module of another file
 
 
@@ -112,14 +111,14 @@ def gave_what_is_stored(cell: IPyNbCell) -> bool:
 
 def passed(cell: IPyNbCell, duration: float) -> None:
     """Note a cell; spare `make book` the notebooks whose cells all gave what is stored."""
-    path, before = cell.path, mark_before(cell.path)
+    path, before, seconds = cell.path, mark_before(cell.path), unchanged[cell.path]
     if gave_what_is_stored(cell):
-        seconds[path].append(duration)
-    if len(seconds[path]) == sum(c.cell_type == "code" for c in cell.parent.nb.cells):
+        seconds.append(duration)
+    if len(seconds) == sum(c.cell_type == "code" for c in cell.parent.nb.cells):
         text = path.read_text("utf-8")
-        unchanged = execute.fingerprint(execute.common_inputs(), path) == before
-        if unchanged and execute.canonical(execute.load(text, outputs=True)) == text:
-            execute.remember(path, before, text.encode(), sum(seconds[path]))
+        same = execute.fingerprint(execute.common_inputs(), path) == before
+        if same and execute.canonical(execute.load(text, outputs=True)) == text:
+            execute.remember(path, before, text.encode(), sum(seconds))
 
 
 @pytest.hookimpl(wrapper=True)

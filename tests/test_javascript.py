@@ -244,19 +244,28 @@ class Node {
 var document = { createElement: () => new Node(), addEventListener() {} };
 globalThis.addEventListener = () => {};
 """
+# The sliders of a kind, in an explorer of that kind.
+SLIDERS = """
+var sliders = (kind) => {
+    const { params } = kind, shown = Object.entries(params).filter(([, p]) => !p.hidden);
+    const ex = Object.assign(new Explorer(), { kind, params, fields: {},
+        values: Object.fromEntries(Object.entries(params).map(([key, p]) => [key, p.value])),
+        changed() { this.refresh(); } });
+    const controls = shown.map(([key, p]) => [ex, key, p, ...(ex.control(key, p).nodes ?? [])]);
+    return controls.filter(([, , , , , input]) => input?.type === "range");
+};
+var put = (input, place) => {
+    input.value = String(Number((input.min + place * input.step).toFixed(9)));
+    input.heard.input();
+};
+"""
 # What each slider of a kind holds, says and shows where it is set to one place after another.
 LADDERS = """(kind) => {
-    const { params } = kind, ladders = {};
-    const first = Object.entries(params).map(([key, p]) => [key, p.value]);
-    const ex = Object.assign(new Explorer(), { kind, params, fields: {},
-        values: Object.fromEntries(first), changed() { this.refresh(); } });
-    for (const [key, p] of Object.entries(params)) if (!p.hidden) {
-        const [, shown, input] = ex.control(key, p).nodes ?? [];
-        if (input?.type !== "range") continue;
+    const ladders = {};
+    for (const [ex, key, , , shown, input] of sliders(kind)) {
         const { min, max, step } = input, last = Math.round((max - min) / step);
         ladders[key] = descent.range(last + 1).map((place) => {
-            input.value = String(Number((min + place * step).toFixed(9)));
-            input.heard.input();
+            put(input, place);
             const held = Math.round((input.value - min) / step * 1e6) / 1e6;
             return [held, ex.values[key], input["aria-valuetext"], shown.textContent];
         });
@@ -271,7 +280,7 @@ KINDS = sorted({p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEF
 def load_explorers(engine: MiniRacer) -> None:
     """Run the explorers' scripts, once in an engine."""
     if not engine.eval("'Explorer' in globalThis"):
-        engine.eval(DOCUMENT + "0")
+        engine.eval(DOCUMENT + SLIDERS + "0")
         for name in ("chart", "widgets", *KINDS, explorers.AFTER):
             engine.eval(f"{(explorers.ASSETS / f'{name}.js').read_text('utf-8')}; 0")
 
@@ -295,24 +304,17 @@ def test_every_place_of_a_slider_has_words_of_its_own(engine: MiniRacer) -> None
 
 # From where each slider of a kind is put, as by an address, what an arrow key moves it on to.
 PRESSES = """(kind) => {
-    const { params } = kind, values = {}, found = [];
-    const ex = Object.assign(new Explorer(),
-        { kind, params, fields: {}, values, changed() { this.refresh(); } });
-    for (const [key, p] of Object.entries(params)) if (!p.hidden) {
-        values[key] = p.value;
-        const input = ex.control(key, p).nodes?.[2];
-        if (input?.type !== "range") continue;
+    const found = [];
+    for (const [ex, key, p, , , input] of sliders(kind)) {
         const { min, max, step } = input, places = Math.round((max - min) / step);
         for (let i = 0; i <= 999; i++) for (const way of [1, -1]) {
             ex.accept(key, String(p.min + (p.max - p.min) * (i / 999) ** 3));
             ex.refresh();
-            const from = values[key], at = Math.round((input.value - min) / step); // as browsers do
+            const from = ex.values[key];
+            const at = Math.round((input.value - min) / step); // as browsers do
             const to = Math.min(Math.max(at + way, 0), places);
-            if (to !== at) {
-                input.value = String(Number((min + to * step).toFixed(9)));
-                input.heard.input();
-            }
-            found.push([key, from, way, values[key], way > 0 ? p.max : p.min]);
+            if (to !== at) put(input, to);
+            found.push([key, from, way, ex.values[key], way > 0 ? p.max : p.min]);
         }
     }
     return found;

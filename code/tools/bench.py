@@ -21,7 +21,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -39,11 +38,11 @@ from descent import (
 )
 from descent.data import airfoil_is_measured
 from descent.optim import RuleOptimizer
+from execute import cores
 
 RESULTS = Path(__file__).resolve().parents[2] / "chapters" / "bench.json"
 QUICK = "--quick" in sys.argv
-# Those that this process may use, by its affinity and its container's limit.
-CORES = joblib.cpu_count()
+CORES = cores()
 
 Call = Callable[[], object]
 
