@@ -60,29 +60,31 @@ __all__ = [
 class Style(NamedTuple):
     """How a rule looks.
 
-    colour: of Okabe and Ito's, extended. marker: matplotlib's. label: the rule's name in figures.
+    colour: on white paper, and on a dark page `dark` of about the same hue. marker: matplotlib's.
+    label: the rule's name in figures.
     """
 
     colour: str
+    dark: str
     marker: str
     label: str
 
 
 STYLES = {
-    "SGD": Style("#4d4d4d", "o", "gradient descent"),
-    "Momentum": Style("#0072B2", "s", "momentum"),
-    "Nesterov": Style("#56B4E9", "D", "Nesterov"),
-    "AdaGrad": Style("#E69F00", "^", "AdaGrad"),
-    "RMSprop": Style("#009E73", "v", "RMSprop"),
-    "Adadelta": Style("#8C6D1F", "P", "Adadelta"),
-    "Adam": Style("#D55E00", "*", "Adam"),
-    "AMSGrad": Style("#CC79A7", "X", "AMSGrad"),
-    "AdamW": Style("#882255", "p", "AdamW"),
-    "NAdam": Style("#AA4499", "h", "NAdam"),
-    "AdaMax": Style("#999933", "d", "AdaMax"),
-    "Lion": Style("#332288", ">", "Lion"),
+    "SGD": Style("#4d4d4d", "#c0c0c0", "o", "gradient descent"),
+    "Momentum": Style("#0072b2", "#4fbaff", "s", "momentum"),
+    "Nesterov": Style("#0097ef", "#b2deff", "D", "Nesterov"),
+    "AdaGrad": Style("#dc7800", "#ffb220", "^", "AdaGrad"),
+    "RMSprop": Style("#009961", "#3d9975", "v", "RMSprop"),
+    "Adadelta": Style("#59471b", "#dabc8e", "P", "Adadelta"),
+    "Adam": Style("#bf340a", "#e7553a", "*", "Adam"),
+    "AMSGrad": Style("#b77399", "#ed86ca", "X", "AMSGrad"),
+    "AdamW": Style("#660a2c", "#ff7394", "p", "AdamW"),
+    "NAdam": Style("#8b2f8b", "#c06fc9", "h", "NAdam"),
+    "AdaMax": Style("#758435", "#8e9e55", "d", "AdaMax"),
+    "Lion": Style("#4126bf", "#9171e2", ">", "Lion"),
 }
-INK, QUIET, FAINT, ACCENT = "#24292f", "#6e7781", "#c4ccd4", "#0072B2"
+INK, QUIET, FAINT, ACCENT = "#24292f", "#6e7781", "#c4ccd4", STYLES["Momentum"].colour
 
 # From clear to accent, so that a map reads on white paper and, turned over, on a dark page.
 SHADES = LinearSegmentedColormap.from_list("descent", ["#f7fafc", "#9ecae1", "#0072B2", "#08306b"])
@@ -163,7 +165,7 @@ def style_of(rule: Rule | type[Rule] | str) -> Style:
     own = isinstance(rule, Rule) or (isinstance(rule, type) and issubclass(rule, Rule))
     if name not in STYLES and not own:
         raise ValueError(f"rule must be one of {', '.join(STYLES)}; got {rule!r}")
-    return STYLES.get(name, Style(INK, "<", name))
+    return STYLES.get(name, Style(INK, "#dce2e8", "<", name))
 
 
 def _ink(colour: Any) -> str:
