@@ -46,9 +46,13 @@ const line = (points) => points.length
 const path = (d, cls, more = "") => `<path class="${cls}" d="${d}" ${more}/>`;
 const text = (x, y, words, cls = "") =>
   `<text x="${x}" y="${y}" class="${cls}">${words}</text>`;
-const stroke = (d, cls, rule) => path(d, cls, `stroke="${styles[rule].colour}"`);
+/* A rule's colour, on white paper and on a dark page. */
+const ink = (rule) => `light-dark(${styles[rule].colour}, ${styles[rule].dark})`;
+const stroke = (d, cls, rule) => path(d, cls, `stroke="${ink(rule)}"`);
 const dots = (points, r, rule, code = styles[rule].marker) =>
-  path(points.map((p) => mark(code, p, r)).join(""), "dx-mark", `fill="${styles[rule].colour}"`);
+  path(points.map((p) => mark(code, p, r)).join(""), "dx-mark", `fill="${ink(rule)}"`);
+/* What a symbol of the text names, to be found by that name. */
+const part = (name, drawn) => `<g data-part="${name}">${drawn}</g>`;
 const cursor = (plot, x, from = 0) => path(`M${plot.X(x)} ${from}V${plot.height}`, "dx-cursor");
 const swatch = (rule) => {
   const node = make("span", { class: "dx-swatch", "aria-hidden": "true" });
@@ -63,17 +67,66 @@ function ticks([lo, hi], most) {
     .map((k) => Number((k * step).toPrecision(12)));
 }
 
-/* A chart: axes, a clipped middle (ground, front) and words over it. `log`: y holds powers of ten. */
+/* A chart: axes, a clipped middle (ground, front) and words over it. `log`: y holds powers of ten.
+   `legend(end)`: what stands above it, up to there. `read(point)`, if it is there, gives words on a place and the point that they are about, which
+   stand in a note: under the pointer, and under the arrow keys of a chart that has the focus. */
 class Plot {
   constructor(label, size, xname, yname, more) {
     Object.assign(this, { xname, yname, width: 0, ...more });
     this.node = make("div", { class: `dx-plot ${size}` });
     this.node.innerHTML = `<svg class="dx-canvas" role="img" aria-label="${label}"><g></g>`
-      + "<g><svg class=\"dx-clip\"><g></g><g></g></svg><g></g></g></svg>";
+      + "<g><svg class=\"dx-clip\"><g></g><g></g></svg><g></g><g></g></g></svg>";
     this.svg = this.node.firstChild;
     [this.axes, this.inner] = this.svg.children;
-    [this.clip, this.over] = this.inner.children;
+    [this.clip, this.over, this.sight] = this.inner.children;
     [this.ground, this.front] = this.clip.children;
+    this.node.append(this.note = make("p", { class: "dx-note", hidden: "" }));
+    for (const name of ["pointermove", "pointerdown"])
+      this.node.addEventListener(name, (event) => this.tell(this.under(event)));
+    this.node.addEventListener("pointerleave", ({ pointerType }) => pointerType === "touch" || this.hush());
+    this.svg.addEventListener("focus", () => this.tell(this.place ?? [this.x[0], (this.y[0] + this.y[1]) / 2]));
+    this.svg.addEventListener("blur", () => this.hush());
+    this.svg.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!way || !this.readable) return;
+      event.preventDefault();
+      const sides = [this.x, this.y], from = this.place ?? [this.x[0], this.y[0]];
+      this.tell(from.map((v, i) => clamp(v + way[i] * (event.shiftKey ? 10 : 1)
+        * (this.grid ?? (sides[i][1] - sides[i][0]) / 50), ...sides[i])));
+    });
+  }
+
+  /* Shows the note on a place within the axes; elsewhere, none. */
+  tell([x, y]) {
+    const within = x >= this.x?.[0] && x <= this.x[1] && y >= this.y[0] && y <= this.y[1];
+    const [words, at] = (within && this.read?.([x, y])) || [];
+    if (!words) return this.hush();
+    this.place = at;
+    const [px, py] = this.at(at);
+    this.note.textContent = words;
+    this.note.hidden = false;
+    this.note.classList.toggle("dx-left", px > this.width / 2);
+    this.sight.innerHTML = path(`M${px} 0V${this.height}${this.grid ? "" : `M0 ${py}H${this.width}`}`, "dx-sight");
+    if (this.readable) {
+      this.svg.setAttribute("aria-valuenow", brief(at[0]).replace("−", "-"));
+      this.svg.setAttribute("aria-valuetext", spoken(words));
+    }
+  }
+
+  hush() {
+    this.note.hidden = true;
+    this.sight.innerHTML = "";
+  }
+
+  /* After each drawing. A chart without a ring is one stop of the Tab key. */
+  tellAgain() {
+    if (this.read && !this.ring && !this.readable) {
+      this.readable = true;
+      const given = { role: "slider", tabindex: "0", "aria-roledescription": "chart", "aria-valuemin": this.x[0],
+        "aria-valuemax": this.x[1], "aria-valuenow": this.x[0], "aria-valuetext": "read by arrow keys" };
+      for (const [name, value] of Object.entries(given)) this.svg.setAttribute(name, value);
+    }
+    if (!this.note.hidden) this.tell(this.place);
   }
 
   resize() {
@@ -105,7 +158,7 @@ class Plot {
       + across.map(([at, v]) => text(at, base + 17, v, "dx-tick dx-mid")).join("")
       + up.map((v) => (this.map ? "" : path(`M${this.left} ${this.top + this.Y(v)}H${end}`, "dx-grid"))
         + text(this.left - 6, this.top + this.Y(v) + 4, this.log ? power(v) : brief(v), "dx-tick dx-end")).join("")
-      + text(end, base + 17, this.xname, "dx-name dx-end") + text(4, 13, this.yname, "dx-name");
+      + text(end, base + 17, this.xname, "dx-name dx-end") + text(4, 13, this.yname, "dx-name") + (this.legend?.(end) ?? "");
   }
 
   X(v) { return (v - this.x[0]) / (this.x[1] - this.x[0]) * this.width; }
@@ -130,7 +183,36 @@ class Plot {
   draw(front, over = "") {
     this.front.innerHTML = front;
     this.over.innerHTML = over;
+    const taken = [];
+    for (const words of this.over.querySelectorAll("text")) taken.push(this.settle(words, taken));
   }
+
+  /* Moves words into the canvas and off those that stand: no further than they must. */
+  settle(words, taken) {
+    const { x, y, width: w, height: h } = words.getBBox(), hit = (top) => taken.find((other) =>
+      other.x < x + w + 3 && x < other.x + other.w + 3 && other.y < top + h && top < other.y + other.h);
+    const [low, high] = [2 - h / 8, this.height - h], start = clamp(y, low, high);
+    let best = start;
+    for (const way of [1, -1]) {
+      let top = start, other;
+      while ((other = hit(top))) top = way > 0 ? other.y + other.h : other.y - h;
+      if (top >= low && top <= high && (hit(best) || Math.abs(top - start) < Math.abs(best - start))) best = top;
+    }
+    const dx = clamp(x, 0, Math.max(this.width - w, 0)) - x;
+    if (dx || best !== y) words.setAttribute("transform", `translate(${dx} ${best - y})`);
+    return { x: x + dx, y: best, w, h };
+  }
+}
+
+/* Reads a chart over steps: `lists` holds names and values from step `first` on. */
+function readSteps(plot, lists, first = 0, step = "step") {
+  plot.grid = 1;
+  plot.read = ([x]) => {
+    const last = first + Math.max(...lists.map(([, values]) => values.length)) - 1;
+    const t = clamp(Math.round(x), first, last);
+    return [[`${step} ${t}`, ...lists.filter(([, values]) => t - first in values)
+      .map(([name, values]) => `${name} ${brief(values[t - first])}`)].join("\n"), [t, (plot.y[0] + plot.y[1]) / 2]];
+  };
 }
 
 /* Contours by marching squares, at the levels of descent.plots: equal distances of the root of the height. */
@@ -157,6 +239,14 @@ function contours(plot, surface) {
 
 function drawMap(plot, surface) {
   plot.frame(...surface.window);
+  plot.spots = [];
+  plot.read = (point) => {
+    const [x, y] = plot.at(point), far = ({ at: [u, v] }) => Math.hypot(u - x, v - y);
+    const near = plot.spots.reduce((a, b) => far(b) < far(a) ? b : a, { at: [-99, -99] });
+    const [at, words] = far(near) < 8 ? [near.point, `${near.words}\n`] : [point, ""];
+    const hundredth = (v) => fixed(v, 2).replace(/\.?0+$/, "");
+    return [`${words}x₁ ${hundredth(at[0])}, x₂ ${hundredth(at[1])}\nf ${brief(surface.value(at))}`, at];
+  };
   plot.backdrop(surface.name, () => contours(plot, surface)
     + path(`M${plot.at(surface.minimum).join(" ")}m-5 0h10m-5-5v10`, "dx-goal"));
 }
@@ -164,6 +254,7 @@ function drawMap(plot, surface) {
 /* A run on a map: line, markers, and where it leaves the picture, if it ends outside. */
 function drawRun(plot, points, rule, every = 1, words = true) {
   const at = points.map((p) => plot.at(p));
+  points.forEach((point, t) => plot.spots.push({ at: at[t], point, words: `${called(rule)}, step ${t}` }));
   const inside = ([x, y]) => x >= 0 && x <= plot.width && y >= 0 && y <= plot.height;
   const last = at.findLastIndex(inside), lost = last < at.length - 1;
   const front = stroke(line(lost ? at.slice(0, last + 2) : at), "dx-run", rule)
@@ -175,7 +266,7 @@ function drawRun(plot, points, rule, every = 1, words = true) {
   const share = Math.min(reach(x, u, plot.width), reach(y, v, plot.height));
   const ex = x + share * (u - x), ey = y + share * (v - y), angle = Math.atan2(v - y, u - x) * 180 / Math.PI;
   return [front, path("M2 0L-11 6V-6Z", "dx-exit",
-    `transform="translate(${ex} ${ey}) rotate(${angle})" fill="${styles[rule].colour}"`)
+    `transform="translate(${ex} ${ey}) rotate(${angle})" fill="${ink(rule)}"`)
     + (words ? text(clamp(ex, 60, plot.width - 60), ey < plot.height / 2 ? ey + 24 : ey - 16, `leaves at step ${last + 1}`,
       "dx-mid dx-halo") : "")];
 }
@@ -183,6 +274,7 @@ function drawRun(plot, points, rule, every = 1, words = true) {
 /* f above its minimum, as powers of ten, within [-6, top]; a triangle where it leaves the top. */
 function drawLoss(plot, runs, steps, top, now) {
   plot.frame([0, steps], [-6, top]);
+  readSteps(plot, runs.map(({ values, rule, name = called(rule) }) => [name, values]));
   let over = "";
   const front = runs.map(({ values, rule, cls = "", name }) => {
     const at = values.map((v, t) => plot.at([t, Math.log10(Math.max(v, 1e-300))]));
@@ -199,5 +291,5 @@ const topOf = (surface, start) =>
   Math.ceil(Math.log10(Math.max(surface.value(start) - surface.value(surface.minimum), 0.1))) + 1;
 
 Object.assign(window.descent, { called, power, fixed, brief, spoken, make, mark, line, path, text,
-  stroke, dots, cursor, swatch, Plot, drawMap, drawRun, drawLoss, topOf });
+  ink, stroke, dots, part, cursor, swatch, Plot, readSteps, drawMap, drawRun, drawLoss, topOf });
 })();

@@ -5,13 +5,20 @@
 const { clamp, brief, spoken, make, swatch, Plot, kinds, styles } = window.descent;
 
 let count = 0; // makes ids unique
+let named = []; // explorers whose states the address holds, the one moved last first
+
+/* The states that an address holds: #ravine?lr=0.3&steps=20;phase?step=2 */
+const held = () => new Map(location.hash.includes("?")
+  ? location.hash.slice(1).split(";").map((one) => one.split("?")) : []);
 
 class Explorer extends HTMLElement {
   connectedCallback() {
     const kind = kinds[this.getAttribute("kind")];
     if (this.kind || !kind) return;
     Object.assign(this, { kind, plots: [], fields: {}, frame: 0, uid: `dx${++count}` });
-    this.name = this.id || this.getAttribute("kind");
+    const name = this.id || this.getAttribute("kind"), twins = [...document.querySelectorAll("descent-explorer")]
+      .filter((other) => other.name?.startsWith(name)).length;
+    this.name = twins ? `${name}-${twins + 1}` : name;
     this.params = Object.fromEntries(Object.entries(kind.params).map(([key, p]) => [key, { ...p }]));
     this.values = Object.fromEntries(Object.entries(kind.params).map(([key, p]) => [key, p.value]));
     this.take(new URLSearchParams(this.getAttribute("state") ?? ""));
@@ -38,23 +45,45 @@ class Explorer extends HTMLElement {
 
   assemble() {
     const { kind } = this, reset = make("button", { type: "button" }, "Reset");
+    this.link = make("button", { type: "button" }, "Copy link");
+    this.link.addEventListener("click", () => this.copy());
     reset.addEventListener("click", () => {
       this.stop?.();
       Object.assign(this.values, this.first);
       this.kind.adjust?.(this, {});
       this.changed();
     });
-    this.area = make("div", { class: "dx-plots" });
     this.controls = make("div", { class: "dx-controls" });
     this.below = make("div", { class: "dx-below" });
     this.result = make("p", { class: "dx-result" });
     this.live = make("p", { class: "dx-hidden", role: "status", "aria-live": "polite" });
     for (const [key, p] of Object.entries(this.params)) if (!p.hidden) this.controls.append(this.control(key, p));
     kind.build(this);
-    for (const plot of this.plots) this.area.append(plot.node);
+    const [map, ...others] = this.plots.map((plot) => plot.node);
+    this.head = make("div", { class: "dx-head" }, make("p", {}, make("strong", {}, kind.title), ` ${kind.hint}`),
+      make("div", { class: "dx-tools" }, this.link, reset));
     this.replaceChildren(make("div", { class: "dx", role: "group", "aria-label": `Explorer: ${kind.title}` },
-      make("div", { class: "dx-head" }, make("p", {}, make("strong", {}, kind.title), ` ${kind.hint}`), reset),
-      this.area, this.controls, this.result, this.below, this.live));
+      this.head, make("div", { class: "dx-plots" }, map, this.controls, ...others), this.result, this.below, this.live));
+  }
+
+  /* Copies the address with the states; where that is not allowed, shows it to be copied by hand. */
+  async copy() {
+    this.toAddress();
+    try {
+      await navigator.clipboard.writeText(location.href);
+      this.say("Link copied");
+      this.link.textContent = "Link copied";
+      setTimeout(() => { this.link.textContent = "Copy link"; }, 3000);
+    } catch {
+      this.shown ??= this.head.appendChild(make("input", { readonly: "", class: "dx-link", "aria-label": "Link to this state" }));
+      this.shown.value = location.href;
+      this.shown.select();
+      this.say("Copy the link that is selected");
+    }
+  }
+
+  say(words) {
+    this.live.textContent = spoken(words);
   }
 
   plot(...given) {
@@ -63,7 +92,14 @@ class Explorer extends HTMLElement {
     return plot;
   }
 
+  /* A parameter's control, which bears the name of its part in formulas and charts. */
   control(key, p) {
+    const node = this.field(key, p);
+    node.setAttribute("data-part", p.part ?? key);
+    return node;
+  }
+
+  field(key, p) {
     const id = `${this.uid}-${key}`;
     if (p.flag) {
       const input = make("input", { type: "checkbox" });
@@ -91,6 +127,7 @@ class Explorer extends HTMLElement {
     const value = make("span", { class: "dx-value", "aria-hidden": "true" });
     input.addEventListener("input", () => this.set({ [key]: rungs ? rungs[input.value] : Number(input.value) }));
     this.fields[key] = { input, show: (v) => {
+      if (input.disabled) return this.unused(key, true);
       const place = rungs ? rungs.findIndex((rung) => rung >= v) : v;
       /* What an address puts beside an end is not at it: from there no arrow key would move on to the end. */
       input.value = v > p.min && v < p.max ? clamp(place, min + step, max - step) : place;
@@ -98,6 +135,18 @@ class Explorer extends HTMLElement {
       input.setAttribute("aria-valuetext", brief(v));
     } };
     return make("div", { class: "dx-field" }, make("label", { for: id }, p.label), value, input);
+  }
+
+  /* A slider that has no part in what is drawn says so, and shows no number. */
+  unused(key, is) {
+    const { input, show } = this.fields[key], value = input.previousSibling;
+    if (input.disabled !== is) {
+      input.disabled = is;
+      if (!is) show(this.values[key]);
+    }
+    if (!is) return;
+    value.textContent = "not used";
+    input.setAttribute("aria-valuetext", "not used");
   }
 
   /* Keeps what is valid; the rest is left as it was. */
@@ -127,12 +176,14 @@ class Explorer extends HTMLElement {
   }
 
   changed() {
+    named = [this.name, ...named.filter((name) => name !== this.name)];
     this.refresh();
+    this.dispatchEvent(new CustomEvent("dx-change", { bubbles: true }));
     this.frame ||= requestAnimationFrame(() => this.draw());
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.toAddress();
-      this.live.textContent = spoken(this.result.textContent);
+      this.say(this.result.textContent);
     }, 400);
   }
 
@@ -142,27 +193,38 @@ class Explorer extends HTMLElement {
 
   draw() {
     this.frame = 0;
-    if (this.plots.every((plot) => plot.width > 1)) this.result.textContent = this.kind.draw(this, this.values);
+    if (!this.plots.every((plot) => plot.width > 1)) return;
+    this.result.textContent = this.kind.draw(this, this.values);
+    for (const plot of this.plots) plot.tellAgain();
+  }
+
+  /* Its state as in an address. */
+  get state() {
+    const pairs = new URLSearchParams(Object.entries(this.values).map(([key, v]) =>
+      [key, v === true ? "1" : v === false ? "0" : String(v)]));
+    return `${this.name}?${String(pairs).replaceAll("%2C", ",")}`;
   }
 
   toAddress() {
-    const pairs = new URLSearchParams(Object.entries(this.values).map(([key, v]) =>
-      [key, v === true ? "1" : v === false ? "0" : String(v)]));
-    history.replaceState(history.state, "", `#${this.name}?${String(pairs).replaceAll("%2C", ",")}`);
+    if (!named.includes(this.name)) named.unshift(this.name);
+    const all = [...document.querySelectorAll("descent-explorer")];
+    const states = named.map((name) => all.find((one) => one.name === name)?.state).filter(Boolean);
+    history.replaceState(history.state, "", `#${states.join(";")}`);
   }
 
   fromAddress() {
-    const [, name, pairs] = location.hash.match(/^#([^?]+)\?(.+)$/) ?? [];
-    if (name !== this.name) return false;
-    this.take(new URLSearchParams(pairs));
-    requestAnimationFrame(() => this.scrollIntoView({ block: "nearest" }));
+    const states = held();
+    if (!states.has(this.name)) return false;
+    named = [...new Set([...states.keys(), ...named])];
+    this.take(new URLSearchParams(states.get(this.name)));
+    if (named[0] === this.name) requestAnimationFrame(() => this.scrollIntoView({ block: "nearest" }));
     return true;
   }
 }
 
 window.addEventListener("hashchange", () => {
-  for (const explorer of document.querySelectorAll("descent-explorer"))
-    if (explorer.kind && explorer.fromAddress()) explorer.changed();
+  const all = [...document.querySelectorAll("descent-explorer")].filter((one) => one.kind);
+  for (const explorer of all.filter((one) => one.fromAddress()).toReversed()) explorer.changed();
 });
 
 /* A link to a state holds it apart: Bootstrap's scrollspy throws on a "?" in the fragment of a link. */

@@ -6,32 +6,33 @@ const { theory, FAR } = window.descent;
 const clamp = (v, lo, hi) => Math.min(Math.max(v, lo), hi);
 const range = (n, from = 0) => Array.from({ length: n }, (_, i) => from + i);
 
-/* Like descent.minimize: a run that diverges stays at its last point within FAR and is marked.
-   `inside[t]` holds, for each coordinate, what the formula worked out in step t. */
+/* Like descent.minimize: a run that diverges stays at its last point within FAR and is marked with
+   the step that it did not take. `inside[t]` holds, for each coordinate, what the formula worked out in step t. */
 function minimize(rule, surface, start, steps) {
-  let x = [...start], states = x.map((v) => rule.init(v)), seen = null, diverged = false;
+  let x = [...start], states = x.map((v) => rule.init(v)), seen = null, diverged = false, left;
   const points = [x], inside = [seen];
   for (let t = 0; t < steps; t++) {
     if (!diverged) {
       const g = surface.grad(x), moved = x.map((v, i) => rule._step(v, g[i], states[i]));
       diverged = !moved.every(([v]) => Math.abs(v) <= FAR);
-      if (!diverged) [x, states, seen] = range(3).map((k) => moved.map((m) => m[k]));
+      if (diverged) left = t + 1;
+      else [x, states, seen] = range(3).map((k) => moved.map((m) => m[k]));
     }
     points.push(x);
     inside.push(seen);
   }
-  return { points, inside, values: points.map(surface.value), diverged };
+  return { points, inside, values: points.map(surface.value), diverged, left };
 }
 
 /* The eigenvalues of a step, [real, imaginary], at learning rate times curvature p; their larger
-   modulus; and how the error moves. */
+   modulus; and how the error moves, in the words of the text. */
 const rootsOf = (p, beta, nesterov) =>
   theory.pairs(...theory[nesterov ? "nesterovEquation" : "momentumEquation"](p, beta, 1));
 const radiusOf = (roots) => Math.max(...roots.map(([re, im]) => Math.hypot(re, im)));
 function regime(p, beta, nesterov) {
   const [complex, oscillating, divergent] = theory.regimeBorders(beta, nesterov);
-  if (Math.abs(p - divergent) < 1e-12) return "undamped";
-  return p > divergent ? "divergent" : p > oscillating ? "oscillating" : p > complex ? "complex" : "monotone";
+  if (Math.abs(p - divergent) < 1e-12) return "never settles";
+  return p > divergent ? "diverges" : p > oscillating ? "zigzags" : p > complex ? "swings" : "creeps";
 }
 
 /* The learning rate of `grid` that ends lowest; `run` maps a rate to a list of values. */

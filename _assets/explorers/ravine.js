@@ -43,9 +43,9 @@ kinds.ravine = {
     const end = points.at(-1);
     ex.table.fill(modes.map((m, i) => [fixed(end[i]), fixed(m.factor, 3), m.regime]));
     const limit = brief(theory.lrLimit(ravine.eigenvalues[1], beta, nesterov));
-    const story = modes[1].regime === "divergent"
+    const story = modes[1].regime === "diverges"
       ? `It diverges: x₂ grows ${fixed(Math.abs(modes[1].factor), 3)} times a step, for η is beyond ${limit}.`
-      : modes[1].regime === "undamped" ? `It neither converges nor diverges: η is the limit, ${limit}.`
+      : modes[1].regime === "never settles" ? `It neither converges nor diverges: η is the limit, ${limit}.`
       : `It converges: η is below ${limit}.`;
     return `${called(v.rule)} after ${v.steps} steps: x₁ ${fixed(end[0])}, x₂ ${fixed(end[1])}, `
       + `f ${brief(values.at(-1))}. ${story}`;

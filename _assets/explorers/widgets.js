@@ -26,10 +26,12 @@ function handle(ex, plot, label, [kx, ky]) {
     const far = ex.values[key] + way * (event.shiftKey ? 10 : 1) * ex.params[key].nudge;
     ex.set({ [key]: Number(far.toFixed(4)) });
   });
+  node.addEventListener("blur", () => plot.hush());
   plot.node.append(node);
+  plot.ring = node;
   plot.node.classList.add("dx-draggable");
   return () => {
-    const { values, params } = ex, [x, y] = plot.at([values[kx], values[ky]]);
+    const { values, params } = ex, point = [values[kx], values[ky]], [x, y] = plot.at(point);
     node.style.transform =
       `translate(${clamp(x, 0, plot.width) + plot.left}px, ${clamp(y, 0, plot.height) + plot.top}px)`;
     node.setAttribute("aria-valuemin", params[kx].min);
@@ -37,6 +39,7 @@ function handle(ex, plot, label, [kx, ky]) {
     node.setAttribute("aria-valuenow", values[kx]);
     node.setAttribute("aria-valuetext",
       spoken(`${params[kx].label} ${brief(values[kx])}, ${params[ky].label} ${brief(values[ky])}`));
+    if (node.matches(":focus-visible")) plot.tell(point);
   };
 }
 
