@@ -95,6 +95,7 @@ class Explorer extends HTMLElement {
   /* A parameter's control, which bears the name of its part in formulas and charts. */
   control(key, p) {
     const node = this.field(key, p);
+    this.fields[key].node = node;
     node.setAttribute("data-part", p.part ?? key);
     return node;
   }
@@ -104,7 +105,7 @@ class Explorer extends HTMLElement {
     if (p.flag) {
       const input = make("input", { type: "checkbox" });
       input.addEventListener("change", () => this.set({ [key]: input.checked }));
-      this.fields[key] = { show: (v) => { input.checked = v; } };
+      this.fields[key] = { input, show: (v) => { input.checked = v; } };
       return make("label", { class: "dx-check" }, input, p.label);
     }
     if (p.options && Object.keys(p.options).length > 3) {

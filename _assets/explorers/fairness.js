@@ -7,12 +7,12 @@ const grid = range(25).map((k) => 0.01 * 10 ** (k / 8));
 
 kinds.fairness = {
   title: "A fair comparison?",
-  hint: "As published, Adam starts elsewhere, stops early and shows more of its path. Undo that, switch by switch.",
+  hint: "Undo four of the six choices, one by one.",
   params: {
-    start: flag("Adam starts at (−4, −6) too, not at (−6, −6)", false),
-    stop: flag("Adam takes all 20 steps, with no stop near the minimum", false),
-    points: flag("Every point is drawn, not the others’ first 15", false),
-    tuned: flag("Each has its best learning rate of 25, not 0.4", false),
+    points: flag("Points: all are drawn, not the others’ first 15", false),
+    stop: flag("Stop: Adam takes all 20 steps", false),
+    start: flag("Start: Adam, too, starts at (−4, −6)", false),
+    tuned: flag("Learning rate: each has its best of 25, not 0.4", false),
   },
   build(ex) {
     ex.map = ex.plot("The five paths over the contours of 0.1 x₁² + 2 x₂²", "dx-map", "x₁", "x₂", { map: true });
@@ -46,7 +46,7 @@ kinds.fairness = {
       ex.table.body[i].querySelector("small").textContent = `from (${r.start.map(brief).join(", ")})`;
     });
     const left = 4 - v.start - v.stop - v.points - v.tuned, best = [...runs].sort((a, b) => a.values.at(-1) - b.values.at(-1));
-    return `${left ? `${left} unfair setting${left > 1 ? "s" : ""} left.` : "A fair comparison."} Final f, lowest first: `
+    return `${left ? `${left} of these 4 choices still stand${left > 1 ? "" : "s"}.` : "All 4 choices are undone."} Final f, lowest first: `
       + `${best.map((r) => `${called(r.rule)} ${brief(r.values.at(-1))}`).join(", ")}.`;
   },
 };

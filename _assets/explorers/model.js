@@ -41,5 +41,18 @@ function tuned(grid, run) {
   return grid[ends.indexOf(Math.min(...ends))];
 }
 
-Object.assign(window.descent, { clamp, range, minimize, rootsOf, radiusOf, regime, tuned });
+/* The same on five rates in each power of ten, from and to such `ends`; as long as the best stands at
+   an end, the grid goes on beyond it, by a power of ten and by four at most. */
+function tunedBeyond([low, high], run) {
+  const ends = new Map(), at = (k) => 10 ** (k / 5);
+  for (let from = low, to = high; ;) {
+    for (let k = from; k <= to; k++) if (!ends.has(k)) ends.set(k, run(at(k)).at(-1));
+    const best = Math.min(...ends.values()), first = range(to - from + 1, from).find((k) => ends.get(k) === best);
+    if (first === to && to < high + 20) to += 5;
+    else if (first === from && from > low - 20) from -= 5;
+    else return at(first);
+  }
+}
+
+Object.assign(window.descent, { clamp, range, minimize, rootsOf, radiusOf, regime, tuned, tunedBeyond });
 })();

@@ -1,7 +1,7 @@
 (() => {
 "use strict";
-const { clamp, range, minimize, fixed, brief, line, path, text, stroke, cursor, drawMap, drawRun,
-  kinds, handle, player, number, rate, choice, same, coordinates, follow, rules, surfaces } = window.descent;
+const { range, minimize, fixed, brief, line, path, text, stroke, part, cursor, readSteps, drawMap, drawRun,
+  kinds, handle, player, number, rate, choice, same, grounds, coordinates, follow, rules, surfaces } = window.descent;
 
 /* What an adaptive rule divides by and multiplies with, at step t, for each coordinate. */
 function insides(rule, run, surface, t) {
@@ -17,14 +17,17 @@ function insides(rule, run, surface, t) {
   };
 }
 
+/* The names of what a row of bars shows, as parts. */
+const keys = { g: "gradient", root: "s", step: "lr" };
+
 kinds.moments = {
   title: "Moments",
   hint: "Step, and watch what the rule remembers. Drag the ring to choose the start.",
   params: {
     rule: choice("Rule", "Adam", same(["Adam", "RMSprop", "AdaGrad"])),
-    surface: choice("Surface", "ravine", same(Object.keys(surfaces))),
+    surface: choice("Surface", "ravine", grounds),
     lr: rate(0.4, 0.001, 1),
-    t: number("Step", 8, 0, 60, 1),
+    t: number("Step", 1, 0, 60, 1),
     ...coordinates(surfaces.ravine),
   },
   adjust: follow,
@@ -32,13 +35,13 @@ kinds.moments = {
     ex.map = ex.plot("The path so far over the contours", "dx-map", "x₁", "x₂", { map: true });
     ex.bars = ex.plot("Bars of gradient, moments, learning rate and move of each coordinate", "dx-tall", "", "",
       { bare: true });
-    ex.steps = ex.plot("The learning rate of each coordinate over time", "dx-strip", "step", "η / √s of each parameter",
-      { log: true });
+    ex.curves = ["gradient", "√s", "step / η"].map((name) => [name,
+      ex.plot(`${name} of both coordinates over time`, "dx-third", "step", name, { x: [0, 60] })]);
     ex.place = handle(ex, ex.map, "Start", ["x1", "x2"]);
-    ex.controls.append(player(ex));
+    player(ex);
   },
   draw(ex, v) {
-    const { map, bars, steps } = ex, surface = surfaces[v.surface];
+    const { map, bars } = ex, surface = surfaces[v.surface];
     const rule = new rules[v.rule](v.rule === "RMSprop" ? { lr: v.lr, alpha: 0.9 } : { lr: v.lr });
     const run = minimize(rule, surface, [v.x1, v.x2], 60);
     const all = range(61).map((t) => insides(rule, run, surface, t)), now = all[v.t];
@@ -55,25 +58,28 @@ kinds.moments = {
     const adam = v.rule === "Adam";
     const most = (...keys) => Math.max(1e-12, ...all.flatMap((a) => keys.flatMap((k) => a[k].map(Math.abs))));
     const share = most("g", "m", "root");
-    const rows = [["gradient g", "g", share], adam ? ["mean m, corrected", "m", share] : null,
-      [{ Adam: "√s, corrected", RMSprop: "√s, averaged", AdaGrad: "√G, the sum" }[v.rule], "root", share],
-      ["η / √s of each parameter", "step", most("step")], ["move", "move", most("move")]].filter(Boolean);
+    const rows = [["gradient g", "g", share], adam ? ["mean m̂", "m", share] : null,
+      [{ Adam: "√ŝ", RMSprop: "√s, averaged", AdaGrad: "√G, the sum" }[v.rule], "root", share],
+      [`η / √${{ Adam: "ŝ", RMSprop: "s", AdaGrad: "G" }[v.rule]} of each parameter`, "step", most("step")], ["step of each parameter", "move", most("move")]].filter(Boolean);
     const pitch = bars.height / rows.length, zero = bars.width * 0.4, reach = bars.width * 0.3;
     bars.draw(rows.map(([name, key, scale], r) => text(0, r * pitch + 12, name, "dx-name")
       + now[key].map((value, i) => {
         const top = r * pitch + 18 + i * Math.min(18, (pitch - 20) / 2), w = Math.abs(value) / scale * reach;
-        return text(0, top + 10, i ? "x₂" : "x₁", "dx-tick")
+        return part(keys[key] ?? key, text(0, top + 10, i ? "x₂" : "x₁", "dx-tick")
           + `<rect class="dx-bar${i}" x="${value < 0 ? zero - w : zero}" y="${top + 1}" width="${w}" height="10"/>`
-          + text(bars.width, top + 10, brief(value), "dx-tick dx-end");
+          + text(bars.width, top + 10, brief(value), "dx-tick dx-end"));
       }).join("") + path(`M${zero} ${r * pitch + 17}v${Math.min(36, pitch - 20)}`, "dx-axis")).join(""));
 
-    const logs = all.slice(1).map((a) => a.step.map((s) => Math.log10(s || 1e-300)));
-    const low = Math.floor(Math.min(...logs.flat())), high = Math.ceil(Math.max(...logs.flat()));
-    steps.frame([0, 60], [clamp(low, high - 9, high - 1), high]);
-    const curve = (i) => logs.map((l, t) => steps.at([t + 1, l[i]]));
-    steps.draw(cursor(steps, v.t) + stroke(line(curve(0)), "dx-run", v.rule) + stroke(line(curve(1)), "dx-run dx-dashed", v.rule),
-    ["x₁", "x₂, dashed"].map((name, i) =>
-      text(steps.width - 4, clamp(curve(i)[59][1] - 6, 10, steps.height - 4), name, "dx-end dx-halo")).join(""));
+    ex.curves.forEach(([name, plot], n) => {
+      const rows = [0, 1].map((i) => all.slice(1).map((a) => [a.g[i], a.root[i], a.move[i] / v.lr][n]));
+      const low = Math.min(...rows.flat(), 0), high = Math.max(...rows.flat(), 1e-3), room = (high - low) / 15;
+      plot.frame([0, 60], [low && low - room, high + room]);
+      const at = rows.map((row) => row.map((y, t) => plot.at([t + 1, y])));
+      readSteps(plot, [[`${name}, x₁`, rows[0]], ["x₂", rows[1]]], 1);
+      plot.draw(cursor(plot, v.t) + part(["gradient", "s", "move"][n],
+        stroke(line(at[0]), "dx-run", v.rule) + stroke(line(at[1]), "dx-run dx-dashed", v.rule)),
+      n === 1 ? text(plot.width, 14, "x₁ solid, x₂ dashed", "dx-end dx-halo") : "");
+    });
 
     if (v.t === 0) return `${v.rule} stands at its start, x₁ ${fixed(here[0])}, x₂ ${fixed(here[1])}. Take a step.`;
     return `${v.rule}, step ${v.t}: x₁ ${fixed(here[0])}, x₂ ${fixed(here[1])}, f ${brief(surface.value(here))}. `

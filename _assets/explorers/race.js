@@ -1,17 +1,17 @@
 (() => {
 "use strict";
-const { range, minimize, tuned, called, brief, make, swatch, drawMap, drawRun, drawLoss, topOf,
-  kinds, handle, table, player, number, rate, choice, flag, same, coordinates, follow, rules,
+const { minimize, tunedBeyond, called, brief, make, swatch, drawMap, drawRun, drawLoss, topOf,
+  kinds, handle, table, player, number, rate, choice, flag, same, grounds, coordinates, follow, rules,
   surfaces } = window.descent;
 
-const wide = range(21).map((k) => 10 ** (k / 5 - 4));
+const wide = [-20, 0]; // in fifths of a power of ten
 
 kinds.race = {
   title: "Race",
   hint: "Choose the runners in the table. Drag the ring to choose the start.",
   params: {
-    tune: flag("Give each its best learning rate of 21, from 0.0001 to 1", true),
-    surface: choice("Surface", "ravine", same(Object.keys(surfaces))),
+    tune: flag("Give each rule its best learning rate", true),
+    surface: choice("Surface", "ravine", grounds),
     lr: rate(0.1, 0.001, 1),
     speed: choice("Steps a second", "15", same(["5", "15", "60"])),
     t: number("Step", 30, 0, 100, 1),
@@ -23,7 +23,7 @@ kinds.race = {
     ex.map = ex.plot("The paths so far over the contours", "dx-map", "x₁", "x₂", { map: true });
     ex.loss = ex.plot("f above its minimum, step by step", "", "step", "f above its minimum", { log: true });
     ex.place = handle(ex, ex.map, "Start", ["x1", "x2"]);
-    ex.controls.append(player(ex));
+    player(ex);
     ex.boxes = Object.keys(rules).map((name) => {
       const box = make("input", { type: "checkbox", value: name });
       box.addEventListener("change", () => ex.set({ rules: ex.boxes.filter((b) => b.checked).map((b) => b.value) }));
@@ -36,12 +36,12 @@ kinds.race = {
   },
   draw(ex, v) {
     const surface = surfaces[v.surface], start = [v.x1, v.x2], floor = surface.value(surface.minimum);
-    ex.fields.lr.input.disabled = v.tune;
+    ex.unused("lr", v.tune);
     const above = (run) => run.values.map((f) => f - floor);
     const runs = v.rules.map((name) => {
       const race = (lr) => minimize(new rules[name]({ lr }), surface, start, 100);
       const key = `${name} ${v.surface} ${start}`;
-      if (v.tune && !ex.best.has(key)) ex.best.set(key, tuned(wide, (lr) => above(race(lr))));
+      if (v.tune && !ex.best.has(key)) ex.best.set(key, tunedBeyond(wide, (lr) => above(race(lr))));
       const lr = v.tune ? ex.best.get(key) : v.lr, run = race(lr);
       return { rule: name, lr, points: run.points.slice(0, v.t + 1), values: above(run).slice(0, v.t + 1) };
     });

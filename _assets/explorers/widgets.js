@@ -56,7 +56,7 @@ function table(caption, columns, heads) {
   return { node, body, fill };
 }
 
-/* Drives the parameter `t`. */
+/* Drives the parameter `t`, from above the other controls. */
 function player(ex) {
   const button = (label, act) => {
     const node = make("button", { type: "button" }, label);
@@ -90,8 +90,8 @@ function player(ex) {
     if (ex.values.t >= max || still.matches) stop();
     else requestAnimationFrame(tick);
   }
-  return make("div", { class: "dx-player", role: "group", "aria-label": "Steps" },
-    button("Back", () => move(-1)), play, button("Step", () => move(1)));
+  ex.controls.prepend(make("div", { class: "dx-player", role: "group", "aria-label": "Steps" },
+    button("Back", () => move(-1)), play, button("Step", () => move(1))), ex.fields.t.node);
 }
 
 /* Parameters. */
@@ -108,9 +108,12 @@ function hyper(label, rule, name, value, step, more) {
 function rate(value, min, max) {
   const rungs = range(Math.round(50 * Math.log10(max / min)) + 1)
     .map((k) => Number((min * 10 ** (k / 50)).toPrecision(2)));
-  return number("Learning rate η", value, min, max, undefined, { rungs: [...new Set(rungs)] });
+  return number("Learning rate η", value, min, max, undefined, { rungs: [...new Set(rungs)], part: "lr" });
 }
 const named = (list) => Object.fromEntries(list.map((name) => [name, called(name)]));
+/* The surfaces, by the names that the text has for them. */
+const grounds = { ...Object.fromEntries(Object.keys(surfaces).map((name) => [name, name])),
+  ravine: "narrow valley", rosenbrock: "Rosenbrock’s valley", beale: "Beale’s function" };
 const same = (list) => Object.fromEntries(list.map((name) => [name, name]));
 const coordinates = ({ start: [x1, x2], window: [[a, b], [c, d]] }) => ({
   x1: number("x₁", x1, a, b, 0.01, { hidden: true, nudge: 0.1 }),
@@ -126,5 +129,5 @@ function follow(ex, changes) {
 }
 
 Object.assign(window.descent, { kinds: {}, handle, table, player, number, hyper, rate, choice, flag, named,
-  same, coordinates, follow });
+  grounds, same, coordinates, follow });
 })();
