@@ -19,6 +19,13 @@ function series(seed) {
 kinds.average = {
   title: "Moving average",
   hint: "The average starts at 0 and has to catch up.",
+  symbols: {
+    β: ["gamma", "the memory"],
+    t: ["t", "the step"],
+    x: ["values", "the values"],
+    y: ["average", "the average"],
+    "ŷ": ["corrected", "the corrected average"],
+  },
   params: {
     gamma: hyper("Memory β", "Adam", "beta1", 0.9, 0.01, { part: "beta" }),
     t: number("Read out at step", 10, 1, STEPS, 1),

@@ -47,12 +47,7 @@ class Explorer extends HTMLElement {
     const { kind } = this, reset = make("button", { type: "button" }, "Reset");
     this.link = make("button", { type: "button" }, "Copy link");
     this.link.addEventListener("click", () => this.copy());
-    reset.addEventListener("click", () => {
-      this.stop?.();
-      Object.assign(this.values, this.first);
-      this.kind.adjust?.(this, {});
-      this.changed();
-    });
+    reset.addEventListener("click", () => this.enter(this.first));
     this.controls = make("div", { class: "dx-controls" });
     this.below = make("div", { class: "dx-below" });
     this.result = make("p", { class: "dx-result" });
@@ -176,6 +171,25 @@ class Explorer extends HTMLElement {
     this.changed();
   }
 
+  /* The first state with the changes of an address. */
+  after(changes) {
+    const { values } = this;
+    this.values = { ...this.first };
+    this.kind.adjust?.(this, {});
+    this.take(new URLSearchParams(changes));
+    const state = this.values;
+    this.values = values;
+    this.kind.adjust?.(this, {});
+    return state;
+  }
+
+  enter(state) {
+    this.stop?.();
+    Object.assign(this.values, state);
+    this.kind.adjust?.(this, {});
+    this.changed();
+  }
+
   changed() {
     named = [this.name, ...named.filter((name) => name !== this.name)];
     this.refresh();
@@ -228,12 +242,5 @@ window.addEventListener("hashchange", () => {
   for (const explorer of all.filter((one) => one.fromAddress()).toReversed()) explorer.changed();
 });
 
-/* A link to a state holds it apart: Bootstrap's scrollspy throws on a "?" in the fragment of a link. */
-document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-explorer]");
-  if (!link || event.ctrlKey || event.metaKey) return;
-  event.preventDefault();
-  location.assign(`${link.href.split("#")[0]}#${link.dataset.explorer}`);
-});
 customElements.define("descent-explorer", Explorer);
 })();

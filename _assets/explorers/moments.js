@@ -23,6 +23,11 @@ const keys = { g: "gradient", root: "s", step: "lr" };
 kinds.moments = {
   title: "Moments",
   hint: "Step, and watch what the rule remembers. Drag the ring to choose the start.",
+  symbols: {
+    η: ["lr", "the learning rate"],
+    "x₁": ["x1", "the first coordinate"],
+    "x₂": ["x2", "the second coordinate"],
+  },
   params: {
     rule: choice("Rule", "Adam", same(["Adam", "RMSprop", "AdaGrad"])),
     surface: choice("Surface", "ravine", grounds),

@@ -69,6 +69,14 @@ const places = { Momentum: words, Nesterov: { ...words, swings: [0.5, 0.6], zigz
 kinds.phase = {
   title: "Phase diagram",
   hint: "Drag the ring through the regimes.",
+  symbols: {
+    η: ["lr", "the learning rate"],
+    λ: ["lr", "the curvature"],
+    β: ["beta", "the momentum"],
+    "√β": ["radius", "the modulus of complex roots"],
+    z: ["roots", "the roots"],
+    θ: ["angle", "the angle of a complex root"],
+  },
   params: {
     rule: choice("Rule", "Momentum", named(["Momentum", "Nesterov"])),
     step: number("Step ηλ", 2.4, 0, 4.15, 0.01, { nudge: 0.05, part: "lr" }),
@@ -118,8 +126,9 @@ kinds.phase = {
     circle.backdrop("", () => disc(1, "dx-unit") + path(`M0 ${cy}H999M${cx} 0V999`, "dx-grid"));
     const edge = circle.x[1] - 0.08;
     const shown = roots.map(([re, im]) => circle.at([clamp(re, -edge, edge), im]));
-    circle.draw(disc(radius, "dx-radius") + part("roots", stroke(shown.map((p) => line([[cx, cy], p])).join(""), "dx-spoke", v.rule)
-      + shown.map((p, i) => dots([p], 6, v.rule, Math.abs(roots[i][0]) > edge ? "<" : "o")).join("")),
+    circle.draw(part("radius", disc(radius, "dx-radius"))
+      + part("angle", stroke(shown.map((p) => line([[cx, cy], p])).join(""), "dx-spoke", v.rule))
+      + part("roots", shown.map((p, i) => dots([p], 6, v.rule, Math.abs(roots[i][0]) > edge ? "<" : "o")).join("")),
     text(circle.X(0.74), circle.Y(0.74), "|z| = 1", "dx-tick dx-halo"));
     circle.read = ([a, b]) => [`z ${complex(a, b, 2)}\n|z| ${fixed(Math.hypot(a, b), 2)}`, [a, b]];
 

@@ -7,6 +7,13 @@ const { minimize, rootsOf, radiusOf, regime, called, power, fixed, brief, drawMa
 kinds.ravine = {
   title: "Narrow valley",
   hint: "Drag the ring to choose the start.",
+  symbols: {
+    η: ["lr", "the learning rate"],
+    β: ["momentum", "the momentum"],
+    λ: ["curvature", "the curvature"],
+    "x₁": ["x1", "the coordinate along the floor"],
+    "x₂": ["x2", "the coordinate across the valley"],
+  },
   params: {
     rule: choice("Rule", "SGD", named(["SGD", "Momentum", "Nesterov"])),
     lr: number("Learning rate η", 0.4, 0.01, 1, 0.01, { part: "lr" }),

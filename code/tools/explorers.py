@@ -27,7 +27,7 @@ from javascript import Module, literal
 ASSETS = Path(__file__).resolve().parents[2] / "_assets" / "explorers"
 PACKAGE = "descent"
 BEFORE = (PACKAGE, "model", "chart", "widgets")
-AFTER = "explorer"
+AFTER = ("explorer", "answers")
 CLOSED_FORMS = (
     theory.lr_limit,
     theory.regime_borders,
@@ -118,7 +118,7 @@ class Kinds(HTMLParser):
 
 def scripts(kinds: list[str]) -> list[str]:
     """Return the scripts for explorers of these kinds, in their order."""
-    names = [*BEFORE, *dict.fromkeys(kinds), AFTER] if kinds else []
+    names = [*BEFORE, *dict.fromkeys(kinds), *AFTER] if kinds else []
     return [f"{ASSETS.name}/{name}.js" for name in names]
 
 
