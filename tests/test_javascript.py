@@ -274,14 +274,14 @@ LADDERS = """(kind) => {
 }"""
 
 
-KINDS = sorted({p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, "explorer"})
+KINDS = sorted({p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, *explorers.AFTER})
 
 
 def load_explorers(engine: MiniRacer) -> None:
     """Run the explorers' scripts, once in an engine."""
     if not engine.eval("'Explorer' in globalThis"):
         engine.eval(DOCUMENT + SLIDERS + "0")
-        for name in ("chart", "widgets", *KINDS, explorers.AFTER):
+        for name in ("chart", "widgets", *KINDS, "explorer"):
             engine.eval(f"{(explorers.ASSETS / f'{name}.js').read_text('utf-8')}; 0")
 
 

@@ -93,14 +93,15 @@ const pairs = new Map(explorers.map((ex) => [ex, []]));
 for (const ex of explorers) {
   const symbols = ex.kind.symbols ?? {}, caption = ex.closest("figure")?.querySelector("figcaption");
   const known = new Map(Object.keys(symbols).map((key) => [plain(key), key]));
-  const found = [...(caption ? inText(caption, symbols) : []),
-    ...beside(ex).flatMap((formula) => inFormula(formula, known))];
+  const found = [...beside(ex).flatMap((formula) => inFormula(formula, known)),
+    ...(caption ? inText(caption, symbols) : [])];
   const named = new Set();
   for (const [node, key] of found) {
     const [part, words] = symbols[key];
     node.classList.add("dx-symbol");
     symbolOf.set(node, [ex, [part]]);
     pairs.get(ex).push([node, part]);
+    node.addEventListener("click", () => reveal(ex));
     if (named.has(key)) continue;
     named.add(key);
     button(node, "aria-label", `${key}, ${words}: show in the figure`);
@@ -146,11 +147,10 @@ if (explorers.length) {
   document.addEventListener("focusin", ({ target }) =>
     answer("focused", target.matches(":focus-visible") ? meant(target) : null));
   document.addEventListener("focusout", () => answer("focused", null));
-  /* A finger cannot point: what it has tapped stays lit. */
+  /* A symbol that was pressed stays lit, and, as a finger cannot point, what it has tapped. */
   document.addEventListener("click", (event) => {
-    const found = meant(event.target, event);
-    answer("pressed", found);
-    if (symbolOf.has(event.target.closest?.(".dx-symbol"))) reveal(found[0]);
+    const stays = event.pointerType !== "mouse" || event.target.closest(".dx-symbol");
+    answer("pressed", stays ? meant(event.target, event) : null);
   });
 }
 })();

@@ -20,7 +20,7 @@ kinds.average = {
   title: "Moving average",
   hint: "The average starts at 0 and has to catch up.",
   symbols: {
-    β: ["gamma", "the memory"],
+    β: ["beta", "the memory"],
     t: ["t", "the step"],
     x: ["values", "the values"],
     y: ["average", "the average"],
@@ -44,7 +44,7 @@ kinds.average = {
     weights.frame([-1, 60], [0, 1.15 * w[0]]);
     const rule = (at, y, words) => at > 60 ? "" : cursor(weights, at, y - 10)
       + text(weights.X(at) + (at > 30 ? -5 : 5), y, words, `dx-halo ${at > 30 ? "dx-end" : ""}`);
-    weights.draw(stroke(w.map((h, k) => line([weights.at([k, 0]), weights.at([k, h])])).join(""), "dx-bars", blue),
+    weights.draw(part("beta", stroke(w.map((h, k) => line([weights.at([k, 0]), weights.at([k, h])])).join(""), "dx-bars", blue)),
       half > 0 ? rule(half, weights.height * 0.18, `half-life ${fixed(half, 1)}`)
         + part("window", rule(span, weights.height * 0.4, `window ${brief(span)}`)) : "");
     readSteps(weights, [["weight", w]], 0, "steps ago:");
@@ -60,14 +60,14 @@ kinds.average = {
     const band = (over, rule) => path(`${line([...at(sums.map((s, i) => (s - spread[i]) / over[i])),
       ...at(sums.map((s, i) => (s + spread[i]) / over[i])).toReversed()])}Z`, "dx-band", `fill="${ink(rule)}"`);
     const y = average[v.t - 1], z = corrected[v.t - 1];
-    const curves = [["dashed: as it is", average, warm, "dx-run dx-dashed", "◆", "D"]];
-    if (v.corrected) curves.push(["solid: corrected", corrected, blue, "dx-run", "■", "s"]);
+    const curves = [["dashed: as it is", average, warm, "dx-run dx-dashed", "◆", "D", "average"]];
+    if (v.corrected) curves.push(["solid: corrected", corrected, blue, "dx-run", "■", "s", "corrected"]);
     readSteps(plot, [["value", raw], ["as it is", average], ...(v.corrected ? [["corrected", corrected]] : []),
       ["1 − βᵗ", sums]], 1);
     plot.draw(band(sums.map(() => 1), warm) + (v.corrected ? band(sums, blue) : "")
-      + path(line(at(sums)), "dx-dotted") + path(at(raw).map((p) => mark("o", p, 1.9)).join(""), "dx-dots") + cursor(plot, v.t)
-      + curves.map(([, list, rule, cls, , code]) =>
-        stroke(line(at(list)), cls, rule) + dots([at(list)[v.t - 1]], 4.5, rule, code)).join(""),
+      + path(line(at(sums)), "dx-dotted") + part("values", path(at(raw).map((p) => mark("o", p, 1.9)).join(""), "dx-dots"))
+      + part("t", cursor(plot, v.t)) + curves.map(([, list, rule, cls, , code, name]) =>
+        part(name, stroke(line(at(list)), cls, rule) + dots([at(list)[v.t - 1]], 4.5, rule, code))).join(""),
     curves.map(([words, , rule, , glyph], i) => text(plot.width, plot.height - 8 - 17 * i,
       `<tspan fill="${ink(rule)}">${glyph}</tspan> ${words}`, "dx-end dx-halo")).join(""));
     const weight = theory.bias(v.gamma, v.t);

@@ -276,14 +276,15 @@ function drawLoss(plot, runs, steps, top, now) {
   plot.frame([0, steps], [-6, top]);
   readSteps(plot, runs.map(({ values, rule, name = called(rule) }) => [name, values]));
   let over = "";
-  const front = runs.map(({ values, rule, cls = "", name }) => {
+  const front = runs.map(({ values, rule, cls = "", name, of }) => {
     const at = values.map((v, t) => plot.at([t, Math.log10(Math.max(v, 1e-300))]));
     const gap = Math.max(1, Math.ceil(steps / 9)), lost = at.findIndex(([, y]) => y < 0);
     if (!cls && lost > 0 && at.at(-1)[1] < 0)
       over += dots([[at[lost][0], 5]], 6, rule, "^");
     const seen = at.filter(([, y]) => y > 0 && y < plot.height), middle = seen[Math.floor(seen.length * 0.6)];
     if (name && middle) over += text(middle[0] + 5, middle[1] + 14, name, "dx-halo");
-    return stroke(line(at), cls || "dx-run", rule) + (cls ? "" : dots(at.filter((p, i) => i % gap === 0), 3.4, rule));
+    const drawn = stroke(line(at), cls || "dx-run", rule) + (cls ? "" : dots(at.filter((p, i) => i % gap === 0), 3.4, rule));
+    return of ? part(of, drawn) : drawn;
   }).join("");
   plot.draw((now === undefined ? "" : cursor(plot, now)) + front, over);
 }

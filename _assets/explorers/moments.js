@@ -25,8 +25,9 @@ kinds.moments = {
   hint: "Step, and watch what the rule remembers. Drag the ring to choose the start.",
   symbols: {
     η: ["lr", "the learning rate"],
-    "x₁": ["x1", "the first coordinate"],
-    "x₂": ["x2", "the second coordinate"],
+    g: ["gradient", "the gradient"],
+    "m̂": ["m", "the mean of the gradients, corrected"],
+    "ŝ": ["s", "the mean of their squares, corrected, as its root"],
   },
   params: {
     rule: choice("Rule", "Adam", same(["Adam", "RMSprop", "AdaGrad"])),

@@ -9,8 +9,9 @@ kinds.ravine = {
   hint: "Drag the ring to choose the start.",
   symbols: {
     η: ["lr", "the learning rate"],
-    β: ["momentum", "the momentum"],
+    β: ["beta", "the momentum"],
     λ: ["curvature", "the curvature"],
+    f: ["f", "the height"],
     "x₁": ["x1", "the coordinate along the floor"],
     "x₂": ["x2", "the coordinate across the valley"],
   },
@@ -30,6 +31,7 @@ kinds.ravine = {
     ex.place = handle(ex, ex.map, "Start", ["x1", "x2"]);
     ex.table = table("Where the run stands", ["along", "position", "factor a step", "regime"],
       [[`x₁, λ ${brief(l1)}`], [`x₂, λ ${brief(l2)}`]]);
+    ex.table.body.forEach((row, i) => { row.dataset.part = `x${i + 1} curvature`; });
     ex.below.append(ex.table.node);
   },
   draw(ex, v) {
@@ -48,8 +50,9 @@ kinds.ravine = {
       .map((run) => drawRun(ex.map, run.points, run.rule, Math.ceil(v.steps / 100)));
     ex.map.draw(drawn.map(([run]) => run).join(""), drawn.map(([, words]) => words).join(""));
     const share = (i) => points.map((p) => 0.5 * ravine.eigenvalues[i] * p[i] ** 2);
-    drawLoss(ex.loss, [{ values: share(0), rule: v.rule, cls: "dx-share", name: "x₁" },
-      { values: share(1), rule: v.rule, cls: "dx-share dx-dashed", name: "x₂" }, ...(other ? [other] : []), { values, rule: v.rule }], v.steps, 3);
+    drawLoss(ex.loss, [{ values: share(0), rule: v.rule, cls: "dx-share", name: "x₁", of: "x1" },
+      { values: share(1), rule: v.rule, cls: "dx-share dx-dashed", name: "x₂", of: "x2" },
+      ...(other ? [other] : []), { values, rule: v.rule, of: "f" }], v.steps, 3);
     ex.place();
     const beta = plain ? 0 : v.momentum;
     const modes = ravine.eigenvalues.map((curvature) => ({

@@ -7,7 +7,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /* A slider of two dimensions: dragged, moved by arrow keys, or set by a click on its plot. */
 function handle(ex, plot, label, [kx, ky]) {
-  const node = make("div", { class: "dx-handle", role: "slider", tabindex: "0",
+  const node = make("div", { class: "dx-handle", role: "slider", tabindex: "0", "data-part": [kx, ky].map((key) => ex.params[key].part ?? key).join(" "),
     "aria-label": `${label}, moved by arrow keys` });
   const point = (event) => {
     const [x, y] = plot.under(event);
