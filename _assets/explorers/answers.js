@@ -134,7 +134,9 @@ function meant(node, event) {
   const part = (at) => at?.closest("[data-part]");
   const found = part(node) ?? (event && node.closest(".dx-plot")
     && around.map(([x, y]) => part(document.elementFromPoint(event.clientX + x, event.clientY + y))).find(Boolean));
-  return found && ex.contains(found) ? [ex, found.dataset.part.split(" ")] : null;
+  const parts = found && ex.contains(found) ? found.dataset.part.split(" ") : [];
+  const named = parts.filter((name) => pairs.get(ex).some(([, part]) => part === name));
+  return named.length ? [ex, named] : null;
 }
 function answer(how, found) {
   const [before, now] = [lit[how] ?? [], found ?? []];
