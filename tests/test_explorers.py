@@ -246,7 +246,7 @@ def test_arrow_keys_move_every_slider(browser: Browser, address: str) -> None:
         assert spoken == shown and len({*spoken}) == len({*places})
         lengths.append(last)
     page.close()
-    assert len(lengths) == 12 and sum(lengths) > 1500
+    assert len(lengths) >= 12 and sum(lengths) > 1400
 
 
 @pytest.mark.parametrize(("kind", "ways"), [("ravine", (12, 8)), ("phase", (8, 2))])
@@ -304,7 +304,7 @@ def test_ravine_by_keyboard(visit: Open) -> None:
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     assert "x1 -0.387814, x2 -1673.365109" in said(page)
-    assert "It diverges: x2 grows 1.400 times a step, for η is beyond 0.5." in said(page)
+    assert "It diverges: a step makes x2 1.400 times as large, for η is beyond 0.5." in said(page)
     assert page.get_by_text("leaves at step 3").count() == 1
     assert page.get_by_label("Momentum β").is_disabled()
     page.get_by_label("Momentum", exact=True).focus()
@@ -326,7 +326,7 @@ def test_ravine_by_keyboard(visit: Open) -> None:
     page.get_by_role("button", name="Reset").press("Enter")
     assert "x1 -0.943467, x2 -0.000073" in said(page)
     factors = [[row[0], *row[2:]] for row in table(page)]
-    assert factors == [["x1, λ 0.2", "0.920", "monotone"], ["x2, λ 4", "-0.600", "oscillating"]]
+    assert factors == [["x1, λ 0.2", "0.920", "creeps"], ["x2, λ 4", "-0.600", "zigzags"]]
     # Whoever does not see it is told, once it has settled.
     page.wait_for_function(
         "(said) => document.querySelector('[role=status]').textContent.replace(/−/g, '-') === said",
@@ -357,25 +357,25 @@ def test_ravine_by_pointer_and_touch(visit: Open) -> None:
 def test_phase(visit: Open) -> None:
     page = visit("phase")
     slide(page, "Step ηλ", 3.5)
-    assert "divergent" in said(page)
+    assert "diverges" in said(page)
     slide(page, "Step ηλ", 2.4)
     page.get_by_role("slider", name="Point in").focus()
     page.keyboard.press("Shift+ArrowUp")
     page.keyboard.press("ArrowDown")
     root = theory.momentum_roots(2.4, 0.94, 1.0)[1]
     assert said(page).startswith(
-        "Momentum at ηλ 2.4, β 0.94: complex. "
-        f"With roots {root.real:.3g} ± {root.imag:.3g}i, of modulus {abs(root):.3f}"
+        "Momentum at ηλ 2.4 and β 0.94 swings: "
+        f"its roots are {root.real:.3g} ± {root.imag:.3g}i, of modulus {abs(root):.3f}"
     )
     bowl = descent.rotated_quadratic((1.0, 1.0))
     run = minimize(descent.Momentum(lr=2.4, momentum=0.94), bowl, (1, 1), 40).points[:, 0]
     shown = marks(page, ".dx-strip .dx-mark")
     assert np.abs(shown - np.stack([np.arange(41), run], axis=-1)).max() < 0.02
     page.get_by_label("Nesterov").check(force=True)
-    assert "divergent" in said(page)
+    assert "diverges" in said(page)
     x, y = middle(page.get_by_role("slider", name="Point in"))
     page.mouse.click(x - 80, y)
-    assert "oscillating" in said(page)
+    assert "zigzags" in said(page)
 
 
 def test_average(visit: Open) -> None:
@@ -386,8 +386,9 @@ def test_average(visit: Open) -> None:
     assert "window 20 steps, half-life 13.51" in words
     assert f"its weights sum to {1 - 0.95**5:.4f}" in words
     raw = marks(page, ".dx-dots")
-    assert raw[:, 0] == pytest.approx(np.arange(1, 101), abs=0.1)
-    assert raw[:, 1].mean() == pytest.approx(2, abs=0.3)
+    assert raw[:, 0] == pytest.approx(np.arange(1, 61), abs=0.1)
+    assert raw[:, 1].mean() == pytest.approx(1, abs=0.15)
+    assert raw[:, 1].std() == pytest.approx(0.3, abs=0.1)
     y = theory.ewma_weights(0.95, 5) @ raw[4::-1, 1]
     told = [float(re.search(rf"{w} (\d\.\d+)", words)[1]) for w in ("average is", "gives")]  # type: ignore[index]
     assert told == pytest.approx([y, y / theory.bias(0.95, 5)], abs=0.01)
@@ -395,7 +396,7 @@ def test_average(visit: Open) -> None:
     page.get_by_label("Draw the corrected average").uncheck()
     said(page)
     assert page.locator(".dx-run").count() == before - 1
-    slide(page, "Noise", 3)
+    slide(page, "Which sequence", 3)
     assert np.abs(marks(page, ".dx-dots") - raw).max() > 0.1
 
 
@@ -454,7 +455,7 @@ def test_reset_stops_the_player(visit: Open, kind: str) -> None:
     page.get_by_role("button", name="Play").click()
     page.wait_for_function("() => document.querySelector('[id$=-t]').value > 0")
     page.get_by_role("button", name="Reset").click()
-    first = {"race": "30", "moments": "8"}[kind]
+    first = {"race": "30", "moments": "1"}[kind]
     assert step.input_value() == first
     page.evaluate(DRAWN)
     assert step.input_value() == first
@@ -496,14 +497,14 @@ def test_fairness(visit: Open) -> None:
             f, count = cell.split()
             assert count == f"({steps})"
             assert number(f) == pytest.approx(run.values[steps], rel=6e-3)
-    for words in ("Adam starts at", "Adam takes all 20 steps"):
+    for words in ("Start: Adam, too,", "Stop: Adam takes"):
         page.get_by_label(words).focus()
         page.keyboard.press("Space")
     words = said(page)
-    assert words.startswith("2 unfair settings left.") and "Adam 0.714" in words
-    page.get_by_label("Every point is drawn").click()
-    page.get_by_label("Each has its best").click()
-    assert said(page).startswith("A fair comparison.")
+    assert words.startswith("2 of these 4 choices still stand.") and "Adam 0.714" in words
+    page.get_by_label("Points: all are drawn").click()
+    page.get_by_label("Learning rate: each has its best").click()
+    assert said(page).startswith("All 4 choices are undone.")
     grid = 0.01 * 10 ** (np.arange(25) / 8)[:, None]
     for row, rule in zip(table(page), CONTEST.values(), strict=True):
         run = minimize(descent.trajectory.replace(rule, lr=grid), ravine, (-4, -6), 20)
@@ -522,7 +523,7 @@ def test_the_state_is_in_the_address(visit: Open, address: str) -> None:
     slide(page, "Learning rate η", 0.3)
     page.wait_for_function("() => location.hash")
     assert page.evaluate("history.length") == entries
-    assert page.url.endswith("#ravine?rule=SGD&lr=0.3&momentum=0.5&steps=20&x1=-5&x2=-2")
+    assert page.url.endswith("#ravine?rule=SGD&lr=0.3&momentum=0.5&steps=20&beside=0&x1=-5&x2=-2")
     page.reload()
     ready(page)
     assert page.get_by_label("Learning rate η").input_value() == "0.3"
@@ -534,7 +535,7 @@ def test_an_address_sets_no_more_than_the_parameters(visit: Open) -> None:
     bad = "#ravine?rule=toString&lr=x&momentum=9&steps=1e9&x1=&nothing=1&__proto__=2&constructor=1"
     page = visit("ravine", bad)
     slide(page, "Learning rate η", 0.3)
-    kept = "rule=SGD&lr=0.3&momentum=0.99&steps=500&x1=-5&x2=-2"
+    kept = "rule=SGD&lr=0.3&momentum=0.99&steps=500&beside=0&x1=-5&x2=-2"
     page.wait_for_function("() => location.hash.includes('lr=0.3')")
     assert page.url.endswith(f"#ravine?{kept}")
 
@@ -630,7 +631,7 @@ def test_a_kind_that_is_not_there_is_a_warning(caplog: pytest.LogCaptureFixture)
 def test_a_page_s_scripts_are_light(folder: Path) -> None:
     zipped = {path.stem: len(gzip.compress(path.read_bytes())) for path in folder.glob("*/*.js")}
     shared = sum(size for name, size in zipped.items() if name not in KINDS)
-    assert shared < 14 * 1024 and max(zipped[kind] for kind in KINDS) < 3 * 1024
+    assert shared < 18 * 1024 and max(zipped[kind] for kind in KINDS) < 4 * 1024
     assert len(gzip.compress(STYLE.read_bytes())) < 3 * 1024
 
 

@@ -220,3 +220,185 @@ def test_a_phone_shows_the_controls_with_the_map(visit: Open) -> None:
         )
         assert bottom - top <= 667, kind
         assert small == []
+
+
+# Values under the pointer and under the keys
+
+
+def pointed(page: Page, chart: str, x: float, y: float) -> str:
+    """What is told of a place of a chart, given in shares of its box."""
+    box = page.get_by_label(chart).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.evaluate(DRAWN)
+    return notes(page)
+
+
+def notes(page: Page) -> str:
+    told: list[str] = page.evaluate(
+        "[...document.querySelectorAll('svg[aria-label] + p')].filter((e) => !e.hidden)"
+        ".map((e) => e.textContent)"
+    )
+    assert len(told) <= 1
+    return "".join(told).translate(PLAIN)
+
+
+def test_a_map_tells_what_is_under_the_pointer(visit: Open) -> None:
+    page = visit("ravine")
+    words = pointed(page, "Contours", 0.7, 0.3)
+    x1, x2, f = (float(re.search(rf"{name} (-?[\d.]+)", words)[1]) for name in ("x1", "x2", "f"))  # type: ignore[index]
+    assert f == pytest.approx(ravine.value(np.array([x1, x2])), abs=0.05)
+    x, y = middle(page.get_by_role("slider", name="Start"))
+    page.mouse.move(x, y)
+    page.evaluate(DRAWN)
+    assert notes(page) == "Gradient descent, step 0\nx1 -5, x2 -2\nf 10.5"
+    page.mouse.move(5, 5)
+    page.evaluate(DRAWN)
+    assert notes(page) == ""
+
+
+# The map is there to its top when a place there has a number.
+MEASURED = """() => {
+    const chart = document.querySelector("svg[aria-label^=Regimes]"), box = chart.getBoundingClientRect();
+    chart.dispatchEvent(new PointerEvent("pointermove", { bubbles: true,
+        clientX: box.left + box.width / 2, clientY: box.top + 30 }));
+    return chart.parentElement.textContent.includes("kept a step");
+}"""
+
+
+def test_the_measured_map_is_the_package_s(visit: Open) -> None:
+    """As in the figure of the chapter on momentum, cell by cell where the pointer goes."""
+    for name, rule, radius in (
+        ("Momentum", descent.Momentum, theory.momentum_radius),
+        ("Nesterov", descent.Nesterov, theory.nesterov_radius),
+    ):
+        page = visit("phase", f"#phase?rule={name}")
+        page.wait_for_function(MEASURED)
+        seen = set()
+        for x, y in ((0.2, 0.3), (0.3, 0.8), (0.4, 0.5), (0.5, 0.8), (0.9, 0.8), (0.13, 0.7)):
+            words = pointed(page, "Regimes", x, y)
+            p, beta = (float(re.search(rf"{s} ([\d.]+)", words)[1]) for s in ("ηλ", "β"))  # type: ignore[index]
+            seen.add(words.split("\n")[1])
+            kept = words.split("kept a step: ")[1]
+            if kept == "1 or more":
+                assert radius(p, beta, 1.0) > 0.98
+                continue
+            run = minimize(rule(lr=p, momentum=beta), descent.rotated_quadratic((1, 1)), (1, 1), 300)
+            size = np.hypot(run.points[1:, 0], run.points[:-1, 0])
+            assert float(kept) == pytest.approx((size[-1] / size[99]) ** (1 / 200), abs=0.05)
+        assert seen == {"creeps", "swings", "zigzags", "diverges"}
+
+
+def test_arrow_keys_read_a_chart(visit: Open) -> None:
+    page = visit("ravine")
+    chart = page.get_by_role("slider", name="f at each step")
+    chart.focus()
+    values = minimize(descent.SGD(lr=0.4), ravine, ravine.start, 20).values
+    for key, step in (("Right", 1), ("Right", 2), ("Left", 1)):
+        page.keyboard.press(f"Arrow{key}")
+        assert notes(page).startswith(f"step {step}\n")
+        assert number(notes(page).split("Gradient descent ")[1]) == pytest.approx(values[step], rel=6e-3)
+        assert chart.get_attribute("aria-valuenow") == str(step)
+    assert (chart.get_attribute("aria-valuetext") or "").translate(PLAIN) == notes(page)
+    slide(page, "Learning rate η", 0.3)  # what is read follows what is drawn
+    page.get_by_label("f at each step").focus()
+    page.evaluate(DRAWN)
+    after = minimize(descent.SGD(lr=0.3), ravine, ravine.start, 20).values[1]
+    assert number(notes(page).split("Gradient descent ")[1]) == pytest.approx(after, rel=6e-3)
+    page.get_by_role("slider", name="Start").focus()
+    page.keyboard.press("ArrowRight")
+    page.evaluate(DRAWN)
+    assert "x1 -4.9, x2 -2" in notes(page)
+
+
+# Degenerate cases
+
+
+CASES = {
+    "phase?rule=Nesterov&step=1&momentum=0.5": "on the minimum after two steps: both roots are 0.",
+    "phase?rule=Momentum&step=1&momentum=0": "on the minimum after one step: both roots are 0.",
+    "phase?rule=Momentum&step=0.25&momentum=0.25": "creeps: its roots are both 0.5, so in the long",
+    "phase?rule=Momentum&step=0.5&momentum=0": "creeps: its roots are 0.5 and 0, so the error halves",
+    "phase?rule=Momentum&step=0&momentum=0.5": "stands still",
+    "phase?rule=Momentum&step=3&momentum=0.5": "never settles",
+    "ravine?rule=SGD&lr=0.6&steps=500": "leaves at step 204, as x2 passes 10³⁰",
+    "average?gamma=0&t=1": "no memory, each average is the last value",
+}
+
+
+@pytest.mark.parametrize("state", CASES)
+def test_a_degenerate_case_reads_well(visit: Open, state: str) -> None:
+    page = visit(state.split("?")[0], f"#{state}")
+    assert CASES[state] in said(page)
+
+
+def test_a_run_leaves_where_the_package_s_does() -> None:
+    run = minimize(descent.SGD(lr=0.6), ravine, ravine.start, 500)
+    assert np.flatnonzero((np.diff(run.points, axis=0) == 0).all(axis=-1))[0] + 1 == 204
+
+
+def test_the_race_s_best_rate_does_not_stand_at_the_edge(visit: Open) -> None:
+    page = visit("race", "#race?surface=rosenbrock&t=100&rules=AdaGrad,RMSprop,Adam,Momentum")
+    page.evaluate(DRAWN)
+    rows = page.get_by_role("table").get_by_role("row").all_text_contents()
+    rates = [float(found[0]) for row in rows if (found := re.findall(r"0\.\d+|\d\.?\d*", row))]
+    assert len(rates) == 4 and max(rates) > 1
+    assert page.get_by_label("Learning rate η").is_disabled()
+    assert page.get_by_label("Learning rate η").get_attribute("aria-valuetext") == "not used"
+
+
+# Addresses
+
+
+def test_every_state_is_in_the_address(browser: Browser, folder: Path, address: str) -> None:
+    (folder / "two.html").write_text(html(["ravine", "phase"]), "utf-8")
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{address}two.html")
+    ready(page)
+    heard = page.evaluate_handle(
+        "(() => { const heard = []; document.addEventListener('dx-change', (event) =>"
+        " heard.push([event.target.getAttribute('kind'), { ...event.target.values }])); return heard; })()"
+    )
+    slide(page, "Learning rate η", 0.3)
+    slide(page, "Step ηλ", 1.5)
+    assert page.evaluate("(h) => h.map(([kind, v]) => [kind, v.lr ?? v.step])", heard) == [
+        ["ravine", 0.3],
+        ["phase", 1.5],
+    ]
+    page.wait_for_function("() => location.hash.includes(';')")
+    assert page.url.split("#")[1] == (
+        "phase?rule=Momentum&step=1.5&momentum=0.5;"
+        "ravine?rule=SGD&lr=0.3&momentum=0.5&steps=20&beside=0&x1=-5&x2=-2"
+    )
+
+    def states() -> list[str]:
+        return [page.get_by_label(e).input_value() for e in ("Learning rate η", "Step ηλ")]
+
+    page.reload()
+    ready(page)
+    assert states() == ["0.3", "1.5"]
+    page.evaluate("location.hash = 'ravine?lr=0.2'")  # one state, as addresses were before
+    page.wait_for_function("() => location.hash.includes(';')")
+    assert states() == ["0.2", "1.5"]
+
+    button = page.get_by_role("button", name="Copy link").first
+    button.click()
+    page.get_by_role("button", name="Link copied").wait_for()
+    assert page.get_by_role("status").first.text_content() == "Link copied"
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url and "lr=0.2" in link and "step=1.5" in link
+    context.close()
+
+
+def test_a_link_that_cannot_be_copied_is_shown(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.goto(f"{address}ravine.html")
+    ready(page)
+    page.get_by_role("button", name="Copy link").click()
+    shown = page.get_by_label("Link to this state")
+    assert shown.input_value() == page.url and "lr=0.4" in page.url
+    assert page.evaluate("getSelection().toString()") == page.url
+    assert "Copy the link" in (page.get_by_role("status").text_content() or "")
+    page.close()

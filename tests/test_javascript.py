@@ -299,7 +299,7 @@ def test_every_place_of_a_slider_has_words_of_its_own(engine: MiniRacer) -> None
             told = [float(words.replace("−", "-")) for words in spoken]
             assert told == pytest.approx(values, rel=6e-3), f"{kind}, {key}"
             places.append(len(ladder) - 1)
-    assert len(places) == 12 and sum(places) > 1500
+    assert len(places) >= 12 and sum(places) > 1400
 
 
 # From where each slider of a kind is put, as by an address, what an arrow key moves it on to.

@@ -13,7 +13,7 @@ function series(seed) {
     a = Math.imul(a, 1664525) + 1013904223;
     return ((a >>> 8 & 0xffff) + 0.5) / 0x10000;
   };
-  return range(STEPS).map(() => 1 + SPREAD * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
+  return range(STEPS).map(() => 1 + SPREAD * (-2 * Math.log(uniform())) ** 0.5 * Math.cos(2 * Math.PI * uniform()));
 }
 
 kinds.average = {
@@ -56,7 +56,7 @@ kinds.average = {
     const at = (list) => list.map((y, i) => plot.at([i + 1, y]));
     /* The middle 90 % of all such sequences; divided by the weights' sum, of the corrected ones. */
     const sums = raw.map((_, i) => theory.bias(v.gamma, i + 1));
-    const spread = sums.map((_, i) => NORMAL * SPREAD * Math.sqrt((1 - v.gamma) / (1 + v.gamma) * (1 - v.gamma ** (2 * i + 2))));
+    const spread = sums.map((_, i) => NORMAL * SPREAD * ((1 - v.gamma) / (1 + v.gamma) * (1 - v.gamma ** (2 * i + 2))) ** 0.5);
     const band = (over, rule) => path(`${line([...at(sums.map((s, i) => (s - spread[i]) / over[i])),
       ...at(sums.map((s, i) => (s + spread[i]) / over[i])).toReversed()])}Z`, "dx-band", `fill="${ink(rule)}"`);
     const y = average[v.t - 1], z = corrected[v.t - 1];

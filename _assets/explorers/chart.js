@@ -153,7 +153,7 @@ class Plot {
     const room = end - 10 - 7 * this.xname.length;
     const across = ticks(x, this.width / 55).map((v) => [this.left + this.X(v), brief(v)])
       .filter(([at]) => at < room);
-    const up = ticks(y, this.height / 26).filter((v) => !this.log || Number.isInteger(v));
+    const up = ticks(y, Math.max(this.height / 26, 4)).filter((v) => !this.log || Number.isInteger(v));
     this.axes.innerHTML = path(`M${this.left} ${base}H${end}`, "dx-axis")
       + across.map(([at, v]) => text(at, base + 17, v, "dx-tick dx-mid")).join("")
       + up.map((v) => (this.map ? "" : path(`M${this.left} ${this.top + this.Y(v)}H${end}`, "dx-grid"))

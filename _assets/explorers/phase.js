@@ -115,7 +115,7 @@ kinds.phase = {
       const cell = cells[clamp(Math.round((beta - betas[0]) / 0.975 * (NY - 1)), 0, NY - 1)]
         ?.[clamp(Math.round((p - 0.05) / 4.1 * (NX - 1)), 0, NX - 1)];
       const factor = cell === undefined ? "" : `\nkept a step: ${cell >= 0 ? fixed(cell, 2) : "1 or more"}`;
-      return [`ηλ ${fixed(p, 2)}, β ${fixed(beta, 2)}\n${regime(p, Math.min(beta, 0.999), nesterov)}${factor}`, [p, beta]];
+      return [`ηλ ${fixed(p, 2)}, β ${fixed(beta, 2)}\n${regime(p, Math.min(beta, 1 - 1e-9), nesterov)}${factor}`, [p, beta]];
     };
     ex.place();
 
@@ -135,7 +135,8 @@ kinds.phase = {
     const at = errors.map((e, t) => run.at([t, clamp(e, -0.97 * top, 0.97 * top)]));
     run.draw(path(`M0 ${run.Y(0)}H${run.width}`, "dx-axis")
       + stroke(at.map((p) => line([[p[0], run.Y(0)], p])).join(""), "dx-spoke", v.rule)
-      + at.map((p, t) => dots([p], 3.2, v.rule, Math.abs(errors[t]) <= top ? undefined : errors[t] > 0 ? "^" : "v")).join(""));
+      + [[undefined, (e) => Math.abs(e) <= top], ["^", (e) => e > top], ["v", (e) => e < -top]].map(([code, of]) =>
+        dots(at.filter((_, t) => of(errors[t])), 3.2, v.rule, code)).join(""));
     readSteps(run, [["error", errors]]);
 
     return `${v.rule} at ηλ ${brief(v.step)} and β ${brief(v.momentum)} ${story(v, roots, radius, state, errors)}`;
