@@ -120,6 +120,63 @@ def test_every_symbol_is_that_of_a_part(visit: Open) -> None:
     assert absent == []
 
 
+# What the prose says one sees in a state, in the words of the explorer.
+SEEN = {
+    "ravine": {
+        "rule=SGD&lr=0.4&x2=0": "x1 −0.943",
+        "rule=SGD&lr=0.4": "x1 −0.943",
+        "rule=SGD&lr=0.48": "x2 −0.377",
+        "rule=SGD&lr=0.51": "x2 −4.382",
+        "rule=Momentum&lr=0.6&momentum=0": "makes x2 1.400 times as large",
+        "rule=Momentum&lr=0.6&momentum=0.9": "f 2.64.",
+        "rule=Momentum&lr=0.6&momentum=0.5": "f 0.0000182",
+        "rule=Momentum&lr=0.6&momentum=0.9&steps=200": "f 6.69×10⁻⁹",
+    },
+    "phase": {
+        "step=1.6&momentum=0.5": "swings: .* modulus 0.707",
+        "step=0.08&momentum=0.5": "creeps: its roots are 0.774",
+        "step=2.4&momentum=0": "diverges: its roots are 0 and −1.4",
+        "step=2.4&momentum=0.5": "swings: .* halves every 2 steps",
+        "step=2.95&momentum=0.5": "zigzags: its roots are −0.565 and −0.885",
+    },
+    "average": {
+        "gamma=0.9&t=1": "sum to 0.1000",
+        "gamma=0.5&t=10": "sum to 0.9990",
+        "gamma=0.98&t=10": "sum to 0.1829",
+        "gamma=0.98&t=50": "window 50 steps.* sum to 0.6358",
+    },
+    "moments": {
+        "rule=Adam&lr=0.4&t=1": "x1 −4.600000, x2 −1.600000",
+        "rule=AdaGrad&lr=0.4&t=1": "x1 −4.600000, x2 −1.600000",
+        "rule=RMSprop&lr=0.4&t=1": "x1 −3.735089, x2 −0.735089",
+    },
+    "race": {
+        "rules=SGD,Momentum,RMSprop,Adam&t=30": "lowest: RMSprop",
+        "rules=SGD,Momentum,RMSprop,Adam&surface=plateau&t=100": "lowest: Adam",
+        "rules=SGD,Momentum,RMSprop,Adam&surface=rosenbrock&t=100": "lowest: Momentum",
+        "rules=SGD,Momentum,AdaGrad,RMSprop,Adam&t=20": "lowest: AdaGrad",
+        "rules=SGD,Momentum,AdaGrad,RMSprop,Adam&surface=rosenbrock&t=100": "lowest: Momentum",
+    },
+}
+
+
+def test_in_a_state_one_sees_what_the_prose_says(visit: Open) -> None:
+    page = visit("light")
+    for kind, states in SEEN.items():
+        for state, words in states.items():
+            told = page.evaluate(
+                """([kind, state]) => {
+                    const ex = document.querySelector(`[kind=${kind}]`);
+                    ex.enter(ex.after(state));
+                    ex.draw();
+                    return ex.querySelector(".dx-result").textContent;
+                }""",
+                [kind, state],
+            )
+            told = told.translate({ord("₁"): "1", ord("₂"): "2"})
+            assert re.search(words, told), f"{kind}, {state}: {told}"
+
+
 @pytest.fixture(scope="module")
 def text(folder: Path) -> str:
     drawn = {name: ENGINE.draw(tex, False) for name, tex in FORMULAS.items()}
@@ -149,7 +206,7 @@ def pressed(page: Page) -> list[str]:
 def test_states_by_keyboard(visit: Open, text: str) -> None:
     page = visit(text)
     assert pressed(page) == ["the start"]
-    state = page.get_by_role("button", name="momentum 0.9", description="explorer “Ravine”")
+    state = page.get_by_role("button", name="momentum 0.9", description="explorer “Narrow valley”")
     state.press("Enter")
     assert pressed(page) == ["momentum 0.9"] and said(page).startswith("Momentum after 20 steps")
     assert state.evaluate("(e) => e === document.activeElement")
