@@ -18,17 +18,19 @@ import nbformat
 import pytest
 from conftest import ROOT
 from py_mini_racer import MiniRacer
-from test_explorers import DRAWN, POLICY, Open, address, folder, html, said, slide, tab, visit
 
 import explorers
 from formulas import ENGINE
+from test_explorers import DRAWN, POLICY, Open, address, folder, html, said, slide, tab, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 __all__ = ["address", "folder", "tab", "visit"]  # fixtures
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
-KINDS = sorted({p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, *explorers.AFTER})
+KINDS = sorted(
+    {p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, *explorers.AFTER}
+)
 TEXT = r"""<section><h2>Beside it</h2><p>With {eta} and {both} is {root}. Try
 <descent-state for="ravine" set="rule=Momentum&amp;momentum=0.9">momentum 0.9</descent-state> or
 <descent-state for="ravine" set="">the start</descent-state>.</p>
@@ -115,7 +117,7 @@ def test_every_symbol_is_that_of_a_part(visit: Open) -> None:
     absent = page.evaluate(
         """() => [...document.querySelectorAll("descent-explorer")].flatMap((ex) =>
             Object.entries(ex.kind.symbols ?? {}).filter(([, [part]]) =>
-                !ex.querySelector(`[data-part~="${part}"]`)).map(([symbol]) => [ex.name, symbol]))"""
+                !ex.querySelector(`[data-part~="${part}"]`)).map(([key]) => [ex.name, key]))"""
     )
     assert absent == []
 
@@ -129,7 +131,7 @@ SEEN = {
         "rule=SGD&lr=0.51": "x2 −4.382",
         "rule=Momentum&lr=0.6&momentum=0": "makes x2 1.400 times as large",
         "rule=Momentum&lr=0.6&momentum=0.9": "f 2.64.",
-        "rule=Momentum&lr=0.6&momentum=0.5": "f 0.0000182",
+        "rule=Momentum&lr=0.6&momentum=0.5": "f 1.82×10⁻⁵",
         "rule=Momentum&lr=0.6&momentum=0.9&steps=200": "f 6.69×10⁻⁹",
     },
     "phase": {
@@ -221,7 +223,9 @@ def test_states_by_keyboard(visit: Open, text: str) -> None:
     assert pressed(page) == ["the start"] and said(page).startswith("Gradient descent")
     far = page.locator("#far")
     far.press("Enter")
-    page.wait_for_function("() => document.querySelector('.dx-map').getBoundingClientRect().top > -1")
+    page.wait_for_function(
+        "() => document.querySelector('.dx-map').getBoundingClientRect().top > -1"
+    )
     assert far.evaluate("(e) => e === document.activeElement")
 
 

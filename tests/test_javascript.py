@@ -274,7 +274,9 @@ LADDERS = """(kind) => {
 }"""
 
 
-KINDS = sorted({p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, *explorers.AFTER})
+KINDS = sorted(
+    {p.stem for p in explorers.ASSETS.glob("*.js")} - {*explorers.BEFORE, *explorers.AFTER}
+)
 
 
 def load_explorers(engine: MiniRacer) -> None:
