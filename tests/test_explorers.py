@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import escape, unescape
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import Quiet
+from conftest import ROOT, Quiet
 from docutils import nodes
 
 import descent
@@ -30,8 +31,16 @@ from descent import minimize, plots, ravine, theory
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-KINDS = ["ravine", "phase", "average", "moments", "race", "fairness"]
+KINDS = ["ravine", "phase", "average", "moments", "race", "fairness", "nesterov", "lottery"]
 STYLE = explorers.ASSETS.parent / "explorer.css"
+# The runs that the lottery draws from, as the chapter measured them.
+LOTTERY = unescape(
+    re.findall(
+        r'kind=.{1,2}lottery.{1,2} runs=.{1,2}"?({&quot;.*?})\\?"',
+        (ROOT / "chapters" / "06-momentum-airfoil.ipynb").read_text("utf-8"),
+    )[0]
+)
+ATTRIBUTES = {"lottery": f'runs="{escape(LOTTERY)}"'}
 FIGURE = """<p><a id="plain" href="#words">down</a></p>
 <figure id="fig-ravine"><div class="figure-box"><img alt="A path" width="600" height="400"
 src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"></div>
@@ -64,7 +73,8 @@ MARKS = """(selector) => {
 
 def html(kinds: list[str], before: str = "", state: str = "") -> str:
     tags = "\n".join(
-        f'<descent-explorer kind="{kind}" figure="fig-{kind}" state="{state}">\n</descent-explorer>'
+        f'<descent-explorer kind="{kind}" figure="fig-{kind}" state="{state}" '
+        f"{ATTRIBUTES.get(kind, '')}>\n</descent-explorer>"
         for kind in kinds
     )
     scripts = "".join(f'<script defer src="{s}"></script>' for s in explorers.scripts(kinds))
@@ -246,7 +256,7 @@ def test_arrow_keys_move_every_slider(browser: Browser, address: str) -> None:
         assert spoken == shown and len({*spoken}) == len({*places})
         lengths.append(last)
     page.close()
-    assert len(lengths) >= 12 and sum(lengths) > 1400
+    assert len(lengths) >= 16 and sum(lengths) > 1500
 
 
 @pytest.mark.parametrize(("kind", "ways"), [("ravine", (12, 8)), ("phase", (8, 2))])

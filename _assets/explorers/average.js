@@ -1,19 +1,15 @@
 (() => {
 "use strict";
-const { range, fixed, brief, mark, line, path, text, ink, stroke, dots, part, cursor, readSteps, kinds, number,
-  hyper, flag, theory } = window.descent;
+const { range, uniform, fixed, brief, mark, line, path, text, ink, stroke, dots, part, cursor, readSteps, kinds,
+  number, hyper, flag, theory } = window.descent;
 
 const STEPS = 60, SPREAD = 0.3; // as in the figure
 const NORMAL = 1.645; // 90 % of normal noise lie within so many standard deviations
 
 /* Normal noise about 1, from a seed. */
 function series(seed) {
-  let a = Math.imul(seed, 0x9E3779B9);
-  const uniform = () => {
-    a = Math.imul(a, 1664525) + 1013904223;
-    return ((a >>> 8 & 0xffff) + 0.5) / 0x10000;
-  };
-  return range(STEPS).map(() => 1 + SPREAD * (-2 * Math.log(uniform())) ** 0.5 * Math.cos(2 * Math.PI * uniform()));
+  const next = uniform(seed);
+  return range(STEPS).map(() => 1 + SPREAD * (-2 * Math.log(next())) ** 0.5 * Math.cos(2 * Math.PI * next()));
 }
 
 kinds.average = {

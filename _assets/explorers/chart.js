@@ -67,7 +67,8 @@ function ticks([lo, hi], most) {
     .map((k) => Number((k * step).toPrecision(12)));
 }
 
-/* A chart: axes, a clipped middle (ground, front) and words over it. `log`: y holds powers of ten.
+/* A chart: axes, a clipped middle (ground, front) and words over it. `log`: y holds powers of ten. `rows`: y is no
+   scale.
    `legend(end)`: what stands above it, up to there. `read(point)`, if it is there, gives words on a place and the point that they are about, which
    stand in a note: under the pointer, and under the arrow keys of a chart that has the focus. */
 class Plot {
@@ -131,7 +132,7 @@ class Plot {
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.node;
-    Object.assign(this, { left: this.bare ? 8 : 40, top: this.yname ? 24 : 10 });
+    Object.assign(this, { left: this.bare ? 8 : this.rows ? 16 : 40, top: this.yname ? 24 : 10 });
     this.width = Math.max(width - this.left - 10, 1);
     this.height = Math.max(height - this.top - (this.bare ? 8 : 26), 1);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -153,7 +154,7 @@ class Plot {
     const room = end - 10 - 7 * this.xname.length;
     const across = ticks(x, this.width / 55).map((v) => [this.left + this.X(v), brief(v)])
       .filter(([at]) => at < room);
-    const up = ticks(y, Math.max(this.height / 26, 4)).filter((v) => !this.log || Number.isInteger(v));
+    const up = this.rows ? [] : ticks(y, Math.max(this.height / 26, 4)).filter((v) => !this.log || Number.isInteger(v));
     this.axes.innerHTML = path(`M${this.left} ${base}H${end}`, "dx-axis")
       + across.map(([at, v]) => text(at, base + 17, v, "dx-tick dx-mid")).join("")
       + up.map((v) => (this.map ? "" : path(`M${this.left} ${this.top + this.Y(v)}H${end}`, "dx-grid"))

@@ -6,6 +6,15 @@ const { theory, FAR } = window.descent;
 const clamp = (v, lo, hi) => Math.min(Math.max(v, lo), hi);
 const range = (n, from = 0) => Array.from({ length: n }, (_, i) => from + i);
 
+/* Draws between 0 and 1, the same for the same seed. */
+function uniform(seed) {
+  let a = Math.imul(seed, 0x9E3779B9);
+  return () => {
+    a = Math.imul(a, 1664525) + 1013904223;
+    return ((a >>> 8 & 0xffff) + 0.5) / 0x10000;
+  };
+}
+
 /* Like descent.minimize: a run that diverges stays at its last point within FAR and is marked with
    the step that it did not take. `inside[t]` holds, for each coordinate, what the formula worked out in step t. */
 function minimize(rule, surface, start, steps) {
@@ -54,5 +63,5 @@ function tunedBeyond([low, high], run) {
   }
 }
 
-Object.assign(window.descent, { clamp, range, minimize, rootsOf, radiusOf, regime, tuned, tunedBeyond });
+Object.assign(window.descent, { clamp, range, uniform, minimize, rootsOf, radiusOf, regime, tuned, tunedBeyond });
 })();
