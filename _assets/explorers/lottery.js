@@ -20,7 +20,7 @@ function quantile(sorted, share) {
 function piled(plot, values, base, height, r = 2.5) {
   const piles = new Map(), end = plot.x[1];
   const places = values.map((value) => {
-    const pile = Math.round(plot.X(Math.min(value, end)) / (2 * r)), level = piles.get(pile) ?? 0;
+    const pile = Math.round(Math.min(plot.X(value), plot.width - 2 * r) / (2 * r)), level = piles.get(pile) ?? 0;
     piles.set(pile, level + 1);
     return [pile, level];
   });
@@ -35,10 +35,10 @@ function piled(plot, values, base, height, r = 2.5) {
 
 kinds.lottery = {
   title: "The lottery",
-  hint: "Guess, then draw. Every dot is a run that was trained.",
+  hint: "Guess, then draw. Grey: 200 runs of each setting. Blue: those that you draw, their mean and their middle 90 %.",
   params: {
     draw: choice("Draw runs of", "long memory", { ...Object.fromEntries(settings.map((name) => [name, spelt(name)])), all: "the four settings in turn" }),
-    guess: number("Guess: four lie within", 0.005, 0.001, 0.05, 0.001),
+    guess: number("Your guess", 0.005, 0.001, 0.05, 0.001),
     seed: number("Seed of the draws", 1, 1, 99, 1),
     n: number("Runs", 0, 0, most, 1, { hidden: true }),
   },

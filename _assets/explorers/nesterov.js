@@ -1,7 +1,7 @@
 (() => {
 "use strict";
-const { clamp, range, minimize, rootsOf, radiusOf, regime, fixed, brief, make, line, path, text, stroke,
-  dots, part, cursor, swatch, readSteps, kinds, table, number, hyper, rules, surfaces, theory, styles } = window.descent;
+const { clamp, range, minimize, rootsOf, radiusOf, regime, fixed, brief, make, ink, mark, line, path,
+  text, stroke, dots, part, cursor, swatch, readSteps, kinds, table, number, hyper, rules, surfaces, theory, styles } = window.descent;
 
 const names = { Momentum: "heavy ball", Nesterov: "Nesterov" };
 const both = Object.keys(names);
@@ -69,7 +69,8 @@ kinds.nesterov = {
     plane.backdrop("", () => `<circle class="dx-unit" cx="${cx}" cy="${cy}" r="${plane.X(1) - cx}"/>`
       + path(`M0 ${cy}H${plane.width}M${cx} 0V${plane.height}`, "dx-grid"));
     plane.read = ([a, b]) => [`z ${fixed(a, 2)} ${b < 0 ? "−" : "+"} ${fixed(Math.abs(b), 2)}i\n|z| ${fixed(Math.hypot(a, b), 2)}`, [a, b]];
-    plane.draw(both.map((name) => dots(range(41).flatMap((i) => rootsAt(i / 40 * seen, name)).map((z) => plane.at(z)), 2.4, name, "o")).join("")
+    plane.draw(both.map((name) => path(range(41).flatMap((i) => rootsAt(i / 40 * seen, name))
+      .map((z) => mark("o", plane.at(z), 1.7)).join(""), "dx-way", `fill="${ink(name)}"`)).join("")
       + part("roots", both.map((name, i) => found[i].roots.map(([re, im]) => dots([plane.at([clamp(re, -edge, edge), im])], 6.5, name,
         Math.abs(re) > edge ? "<" : styles[name].marker)).join("")).join("")),
     text(plane.X(0.74), plane.Y(0.8), "|z| = 1", "dx-tick"));
