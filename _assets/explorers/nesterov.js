@@ -43,7 +43,7 @@ const legend = (end) => [["Momentum", "heavy ball", 168], ["Nesterov", "Nesterov
 
 kinds.nesterov = {
   title: "Two roots for each method",
-  hint: "Move ηλ from 0 to 1, and beyond.",
+  hint: "Move ηλ from 0 to 1, and beyond. Large marks: the roots there. Small ones: their way from ηλ = 0.",
   params: {
     step: number("Step ηλ", 0.4, 0, last, 0.01, { part: "lr" }),
     momentum: hyper("Momentum β", "Momentum", "momentum", 0.9, 0.01, { part: "beta" }),
