@@ -66,7 +66,10 @@ class Found(HTMLParser):
 
 def found(path: Path) -> Found:
     cells = nbformat.read(path, as_version=4).cells
-    return Found("\n".join(c.source for c in cells if c.cell_type == "markdown"))
+    shown = (
+        o.data.get("text/html", "") for c in cells for o in c.get("outputs", []) if "data" in o
+    )
+    return Found("\n".join([*(c.source for c in cells if c.cell_type == "markdown"), *shown]))
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def uniform(seed: int) -> Iterator[float]:
     a = seed * 0x9E3779B9 % 2**32
     while True:
         a = (a * 1664525 + 1013904223) % 2**32
-        yield (a >> 8 & 0xFFFF) / 2**16
+        yield ((a >> 8 & 0xFFFF) + 0.5) / 2**16
 
 
 def test_draws_and_what_is_said_of_them(draw: Any) -> None:

@@ -44,6 +44,14 @@ const legend = (end) => [["Momentum", "heavy ball", 168], ["Nesterov", "Nesterov
 kinds.nesterov = {
   title: "Two roots for each method",
   hint: "Move ηλ from 0 to 1, and beyond. Large marks: the roots there. Small ones: their way from ηλ = 0.",
+  symbols: {
+    η: ["lr", "the learning rate"],
+    λ: ["lr", "the curvature"],
+    β: ["beta", "the momentum"],
+    z: ["roots", "the roots"],
+    ρ: ["factor", "the convergence factor"],
+    θ: ["error", "the error of θ"],
+  },
   params: {
     step: number("Step ηλ", 0.4, 0, last, 0.01, { part: "lr" }),
     momentum: hyper("Momentum β", "Momentum", "momentum", 0.9, 0.01, { part: "beta" }),
@@ -76,8 +84,8 @@ kinds.nesterov = {
     text(plane.X(0.74), plane.Y(0.8), "|z| = 1", "dx-tick"));
 
     factor.backdrop(`${momentum}`, () => path(`M0 ${factor.Y(1)}H${factor.width}`, "dx-axis")
-      + both.map((name) => stroke(line(range(211).map((i) => i / 210 * last)
-        .map((p) => factor.at([p, radiusOf(rootsAt(p, name))]))), "dx-run", name)).join(""));
+      + part("factor", both.map((name) => stroke(line(range(211).map((i) => i / 210 * last)
+        .map((p) => factor.at([p, radiusOf(rootsAt(p, name))]))), "dx-run", name)).join("")));
     factor.draw(cursor(factor, step), both.map((name, i) => dots([factor.at([step, Math.min(found[i].radius, 1.47)])], 6, name,
       found[i].radius > 1.47 ? "^" : styles[name].marker)).join(""));
 
@@ -91,7 +99,7 @@ kinds.nesterov = {
     readSteps(run, [["heavy ball", paths[0]], ["Nesterov’s θ", paths[1]]]);
     const curves = paths.map((list) => list.map((e, t) => run.at([t, clamp(e, -1e6, 1e6)])));
     run.draw(path(`M0 ${run.Y(0)}H${run.width}`, "dx-axis")
-      + both.map((name, i) => stroke(line(curves[i]), "dx-run", name) + dots(curves[i], 3.2, name)).join(""));
+      + part("error", both.map((name, i) => stroke(line(curves[i]), "dx-run", name) + dots(curves[i], 3.2, name)).join("")));
 
     ex.table.fill(found.map(({ cells }) => cells));
     const [ball, ahead] = found.map(({ story }) => story);
