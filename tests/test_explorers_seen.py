@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+import descent
+from descent import minimize, ravine, theory
 from test_explorers import (
     DRAWN,
     KINDS,
@@ -26,9 +29,6 @@ from test_explorers import (
     tab,
     visit,
 )
-
-import descent
-from descent import minimize, ravine, theory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,8 @@ const ends = (places) => [...groups.values()].map(([input, ...more]) =>
     : input.type === "checkbox" ? [[input, false], [input, true]]
     : input.type === "radio" ? [input, ...more].map((one) => [one, true])
     : [...input.options].map((option) => [input, option.value]));
-const reset = () => [...root.querySelectorAll("button")].find((b) => b.textContent === "Reset").click();
+const named = (name) => [...root.querySelectorAll("button")].find((b) => b.textContent === name);
+const reset = () => named("Reset").click();
 """
 AT_ONCE = "window.requestAnimationFrame = (draw) => { draw(); return 0; }"
 # Whatever is there to be read or drawn that nobody should see.
@@ -79,11 +80,15 @@ SWEEP = (
     const chosen = ends(2), wide = ends(7);
     for (const chart of root.querySelectorAll("[aria-roledescription=chart]")) chart.focus();
     for (const states of wide) for (const state of states) { put(state); look(); }
-    const listed = ([[input]]) => input.closest("table"); // one runner more or less is drawn as the rest
+    const listed = ([[input]]) => input.closest("table"); // a runner is drawn as the others are
     chosen.forEach((first, i) => chosen.slice(i + 1).forEach((second) => {
         if (listed(first) || listed(second)) return;
         reset();
-        for (const a of first.slice(0, 2)) for (const b of second.slice(0, 2)) { put(a); put(b); look(); }
+        for (const a of first.slice(0, 2)) for (const b of second.slice(0, 2)) {
+            put(a);
+            put(b);
+            look();
+        }
     }));
     return [settings, [...found]];
 }"""
@@ -116,19 +121,21 @@ COLOURS = r"""() => {
         canvas.fillRect(0, 0, 1, 1);
         return [...canvas.getImageData(0, 0, 1, 1).data];
     };
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    const light = (colour) => colour.map((v) => v / 255)
         .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
     const paper = rgba(getComputedStyle(document.body).backgroundColor);
     const sheet = paper[3] ? paper : [255, 255, 255, 255];
     const contrast = (colour, opacity) => {
-        const [r, g, b, a] = rgba(colour), share = a / 255 * opacity;
-        const [x, y] = [[r, g, b].map((v, i) => v * share + sheet[i] * (1 - share)), sheet].map(light);
+        const seen = rgba(colour), share = seen[3] / 255 * opacity;
+        const x = light(seen.slice(0, 3).map((v, i) => v * share + sheet[i] * (1 - share)));
+        const y = light(sheet.slice(0, 3));
         return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
     };
     const found = {};
     for (const e of document.querySelectorAll("svg :is(path, circle, rect, text)")) {
-        if (e.matches(".dx-grid, .dx-heat, .dx-band, .dx-edge, .dx-hatch") || !e.getClientRects().length) continue;
+        if (e.matches(".dx-grid, .dx-heat, .dx-band, .dx-edge, .dx-hatch")) continue;
+        if (!e.getClientRects().length) continue;
         const look = getComputedStyle(e);
         const fill = look.fill === "none" ? 1 : contrast(look.fill, look.fillOpacity);
         const edge = look.stroke === "none" ? 1 : contrast(look.stroke, look.strokeOpacity);
@@ -166,17 +173,19 @@ ROOM = (
     const look = () => {
         for (const svg of root.querySelectorAll("svg[aria-label]")) {
             const canvas = svg.getBoundingClientRect();
-            const words = [...svg.querySelectorAll("text")].map((e) => [e.textContent, e.getBoundingClientRect(), e]);
+            const words = [...svg.querySelectorAll("text")]
+                .map((e) => [e.textContent, e.getBoundingClientRect(), e]);
             words.forEach(([name, box, e], i) => {
-                const bar = svg.getAttribute("aria-label").slice(0, 20);
+                const wrong = (how) =>
+                    found.add(`${svg.getAttribute("aria-label").slice(0, 20)}: ${name} ${how}`);
                 if (box.left < canvas.left - 1 || box.right > canvas.right + 1
-                    || box.top < canvas.top - 1 || box.bottom > canvas.bottom + 1) found.add(`${bar}: ${name} leaves`);
-                if (parseFloat(getComputedStyle(e).fontSize) < 10) found.add(`${bar}: ${name} is small`);
+                    || box.top < canvas.top - 1 || box.bottom > canvas.bottom + 1) wrong("leaves");
+                if (parseFloat(getComputedStyle(e).fontSize) < 10) wrong("is small");
                 for (const [other, that] of words.slice(i + 1))
                     // Boxes of letters have air above and below.
                     if (box.left < that.right - 1 && that.left < box.right - 1
                         && box.top + 2 < that.bottom - 2 && that.top + 2 < box.bottom - 2)
-                        found.add(`${bar}: ${name} over ${other}`);
+                        wrong(`over ${other}`);
             });
         }
         if (root.scrollWidth > root.clientWidth + 1) found.add("it is too wide");
@@ -201,7 +210,7 @@ def test_words_in_charts_have_room(browser: Browser, address: str, width: int) -
         ready(page)
         found[kind] = page.evaluate(ROOM)
     page.close()
-    assert found == dict.fromkeys(KINDS, [])
+    assert found == {kind: [] for kind in KINDS}
 
 
 def test_a_phone_shows_the_controls_with_the_map(visit: Open) -> None:
@@ -209,12 +218,15 @@ def test_a_phone_shows_the_controls_with_the_map(visit: Open) -> None:
         page = visit(kind, width=375, has_touch=True, is_mobile=True)
         top, bottom, small = page.evaluate(
             """() => {
-                const box = (e) => e.getBoundingClientRect(), root = document.querySelector("descent-explorer");
-                const shown = (of) => [...root.querySelectorAll(of)].filter((e) => box(e).height > 1);
-                const controls = shown("input[type=range], select, fieldset, [role=group] [role=group] button");
+                const root = document.querySelector("descent-explorer");
+                const box = (e) => e.getBoundingClientRect();
+                const shown = (of) => [...root.querySelectorAll(of)]
+                    .filter((e) => box(e).height > 1 && !e.closest("table"));
+                const player = "[role=group] [role=group] button";
+                const controls = shown(`input[type=range], select, fieldset, ${player}`);
                 const targets = shown("button, select, input[type=range], label:has(input)");
                 return [box(root.querySelector("svg[aria-label]")).top,
-                    Math.max(...controls.filter((e) => !e.closest("table")).map((e) => box(e).bottom)),
+                    Math.max(...controls.map((e) => box(e).bottom)),
                     targets.filter((e) => box(e).height < 24).map((e) => e.outerHTML)];
             }"""
         )
@@ -259,7 +271,8 @@ def test_a_map_tells_what_is_under_the_pointer(visit: Open) -> None:
 
 # The map is there to its top when a place there has a number.
 MEASURED = """() => {
-    const chart = document.querySelector("svg[aria-label^=Regimes]"), box = chart.getBoundingClientRect();
+    const chart = document.querySelector("svg[aria-label^=Regimes]");
+    const box = chart.getBoundingClientRect();
     chart.dispatchEvent(new PointerEvent("pointermove", { bubbles: true,
         clientX: box.left + box.width / 2, clientY: box.top + 30 }));
     return chart.parentElement.textContent.includes("kept a step");
@@ -283,7 +296,9 @@ def test_the_measured_map_is_the_package_s(visit: Open) -> None:
             if kept == "1 or more":
                 assert radius(p, beta, 1.0) > 0.98
                 continue
-            run = minimize(rule(lr=p, momentum=beta), descent.rotated_quadratic((1, 1)), (1, 1), 300)
+            run = minimize(
+                rule(lr=p, momentum=beta), descent.rotated_quadratic((1, 1)), (1, 1), 300
+            )
             size = np.hypot(run.points[1:, 0], run.points[:-1, 0])
             assert float(kept) == pytest.approx((size[-1] / size[99]) ** (1 / 200), abs=0.05)
         assert seen == {"creeps", "swings", "zigzags", "diverges"}
@@ -297,7 +312,9 @@ def test_arrow_keys_read_a_chart(visit: Open) -> None:
     for key, step in (("Right", 1), ("Right", 2), ("Left", 1)):
         page.keyboard.press(f"Arrow{key}")
         assert notes(page).startswith(f"step {step}\n")
-        assert number(notes(page).split("Gradient descent ")[1]) == pytest.approx(values[step], rel=6e-3)
+        assert number(notes(page).split("Gradient descent ")[1]) == pytest.approx(
+            values[step], rel=6e-3
+        )
         assert chart.get_attribute("aria-valuenow") == str(step)
     assert (chart.get_attribute("aria-valuetext") or "").translate(PLAIN) == notes(page)
     slide(page, "Learning rate η", 0.3)  # what is read follows what is drawn
@@ -318,7 +335,7 @@ CASES = {
     "phase?rule=Nesterov&step=1&momentum=0.5": "on the minimum after two steps: both roots are 0.",
     "phase?rule=Momentum&step=1&momentum=0": "on the minimum after one step: both roots are 0.",
     "phase?rule=Momentum&step=0.25&momentum=0.25": "creeps: its roots are both 0.5, so in the long",
-    "phase?rule=Momentum&step=0.5&momentum=0": "creeps: its roots are 0.5 and 0, so the error halves",
+    "phase?rule=Momentum&step=0.5&momentum=0": "its roots are 0.5 and 0, so the error halves",
     "phase?rule=Momentum&step=0&momentum=0.5": "stands still",
     "phase?rule=Momentum&step=3&momentum=0.5": "never settles",
     "ravine?rule=SGD&lr=0.6&steps=500": "leaves at step 204, as x2 passes 10³⁰",
@@ -357,8 +374,12 @@ def test_every_state_is_in_the_address(browser: Browser, folder: Path, address: 
     page.goto(f"{address}two.html")
     ready(page)
     heard = page.evaluate_handle(
-        "(() => { const heard = []; document.addEventListener('dx-change', (event) =>"
-        " heard.push([event.target.getAttribute('kind'), { ...event.target.values }])); return heard; })()"
+        """() => {
+            const heard = [];
+            document.addEventListener("dx-change", ({ target }) =>
+                heard.push([target.getAttribute("kind"), { ...target.values }]));
+            return heard;
+        }"""
     )
     slide(page, "Learning rate η", 0.3)
     slide(page, "Step ηλ", 1.5)

@@ -3,7 +3,7 @@
 What explorers compute with is the package itself: its rules, surfaces and closed forms are put into
 JavaScript whenever the book is built, with the defaults, intervals and styles. So nothing of them
 is written twice, and nothing made from them is kept. The rest are the files of _assets/explorers: a
-page loads what all explorers share, and its own kinds.
+page loads what all explorers share, and its own kinds, without their comments.
 """
 
 from __future__ import annotations
@@ -103,6 +103,20 @@ def write_package(app: Sphinx) -> None:
         (folder / f"{PACKAGE}.js").write_text(package(), "utf-8")
 
 
+def light(script: str) -> str:
+    """Return a script of ours without indentation and without comments that stand alone."""
+    return re.sub(
+        r"^[ \t]+", "", re.sub(r"^[ \t]*/\*.*?\*/\n", "", script, flags=re.M | re.S), flags=re.M
+    )
+
+
+def lighten(app: Sphinx, error: Exception | None) -> None:
+    """Leave out of the built scripts what only their authors read."""
+    if app.builder.format == "html" and not error:
+        for path in (Path(app.outdir) / "_static" / ASSETS.name).glob("*.js"):
+            path.write_text(light(path.read_text("utf-8")), "utf-8")
+
+
 class Kinds(HTMLParser):
     """The kinds of the explorers in a piece of HTML."""
 
@@ -140,4 +154,5 @@ def add_scripts(
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_package)
     app.connect("html-page-context", add_scripts)
+    app.connect("build-finished", lighten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
