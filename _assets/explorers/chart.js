@@ -238,7 +238,7 @@ function contours(plot, surface) {
   return path(parts.join(""), "dx-contour");
 }
 
-function drawMap(plot, surface) {
+function drawMap(plot, surface, ground = contours) {
   plot.frame(...surface.window);
   plot.spots = [];
   plot.read = (point) => {
@@ -248,7 +248,7 @@ function drawMap(plot, surface) {
     const hundredth = (v) => fixed(v, 2).replace(/\.?0+$/, "");
     return [`${words}x₁ ${hundredth(at[0])}, x₂ ${hundredth(at[1])}\nf ${brief(surface.value(at))}`, at];
   };
-  plot.backdrop(surface.name, () => contours(plot, surface)
+  plot.backdrop(surface.name, () => ground(plot, surface)
     + path(`M${plot.at(surface.minimum).join(" ")}m-5 0h10m-5-5v10`, "dx-goal"));
 }
 

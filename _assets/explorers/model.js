@@ -16,13 +16,15 @@ function uniform(seed) {
 }
 
 /* Like descent.minimize: a run that diverges stays at its last point within FAR and is marked with
-   the step that it did not take. `inside[t]` holds, for each coordinate, what the formula worked out in step t. */
-function minimize(rule, surface, start, steps) {
+   the step that it did not take. `inside[t]` holds, for each coordinate, what the formula worked out in step t.
+   `schedule(t)` multiplies the learning rate of the step from t. */
+function minimize(rule, surface, start, steps, schedule) {
   let x = [...start], states = x.map((v) => rule.init(v)), seen = null, diverged = false, left;
   const points = [x], inside = [seen];
   for (let t = 0; t < steps; t++) {
     if (!diverged) {
-      const g = surface.grad(x), moved = x.map((v, i) => rule._step(v, g[i], states[i]));
+      const now = schedule ? Object.create(rule, { lr: { value: rule.lr * schedule(t) } }) : rule;
+      const g = surface.grad(x), moved = x.map((v, i) => now._step(v, g[i], states[i]));
       diverged = !moved.every(([v]) => Math.abs(v) <= FAR);
       if (diverged) left = t + 1;
       else [x, states, seen] = range(3).map((k) => moved.map((m) => m[k]));

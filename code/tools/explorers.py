@@ -21,7 +21,7 @@ from sphinx.util import logging
 from descent import rules, theory
 from descent.book.picture import family
 from descent.stepping import FAR
-from descent.surfaces import SURFACES
+from descent.surfaces import SURFACES, _quadratic, _quadratic_grad
 from javascript import Module, literal
 
 ASSETS = Path(__file__).resolve().parents[2] / "_assets" / "explorers"
@@ -30,6 +30,7 @@ BEFORE = (PACKAGE, "model", "chart", "widgets")
 AFTER = ("explorer", "answers")
 CLOSED_FORMS = (
     theory.lr_limit,
+    theory.best_gradient_descent,
     theory.regime_borders,
     theory.window,
     theory.half_life,
@@ -69,6 +70,8 @@ def package() -> str:
             for key in ("name", "minimum", "window", "start", "eigenvalues")
         }
         surfaces.append(f"{name}: {{ value: {value}, grad: {grad}, ...{literal(facts)} }}")
+    value, grad = map(module.add_function, (_quadratic, _quadratic_grad))
+    quadratic = f"{{ value: (x) => {value}(x, ...entries), grad: (x) => {grad}(x, ...entries) }}"
     forms = []
     for form in CLOSED_FORMS:
         name = re.sub("_(.)", lambda found: found[1].upper(), form.__name__.lstrip("_"))
@@ -86,6 +89,7 @@ def package() -> str:
 globalThis.descent = {{
   rules: {{ {", ".join(STYLES)} }},
   surfaces: {{ {", ".join(surfaces)} }},
+  quadratic: (...entries) => ({quadratic}),
   theory: {{ {", ".join(forms)} }},
   styles: {literal(styles)},
   contest: {literal(contest)},

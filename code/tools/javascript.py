@@ -51,6 +51,7 @@ CALLS = {
     "hypot": "Math.hypot({0}, {1})",
     "log": "Math.log({0})",
     "maximum": "Math.max({0}, {1})",
+    "minimum": "Math.min({0}, {1})",
     "scaled": "$scaled({0}, {1})",
     "sign": "Math.sign({0})",
     "sin": "Math.sin({0})",
