@@ -31,7 +31,18 @@ from descent import minimize, plots, ravine, theory
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-KINDS = ["ravine", "phase", "average", "moments", "race", "fairness", "nesterov", "lottery"]
+KINDS = [
+    "ravine",
+    "phase",
+    "average",
+    "moments",
+    "race",
+    "fairness",
+    "nesterov",
+    "lottery",
+    "cycle",
+    "valley",
+]
 STYLE = explorers.ASSETS.parent / "explorer.css"
 # The runs that the lottery draws from, as the chapter measured them.
 LOTTERY = unescape(
@@ -258,7 +269,7 @@ def test_arrow_keys_move_every_slider(browser: Browser, address: str) -> None:
         assert spoken == shown and len({*spoken}) == len({*places})
         lengths.append(last)
     page.close()
-    assert len(lengths) >= 16 and sum(lengths) > 1500
+    assert len(lengths) >= 25 and sum(lengths) > 1500
 
 
 @pytest.mark.parametrize(("kind", "ways"), [("ravine", (12, 8)), ("phase", (8, 2))])

@@ -302,7 +302,7 @@ def test_every_place_of_a_slider_has_words_of_its_own(engine: MiniRacer) -> None
             told = [float(words.replace("−", "-")) for words in spoken]
             assert told == pytest.approx(values, rel=6e-3), f"{kind}, {key}"
             places.append(len(ladder) - 1)
-    assert len(places) >= 16 and sum(places) > 1500
+    assert len(places) >= 25 and sum(places) > 1500
 
 
 # From where each slider of a kind is put, as by an address, what an arrow key moves it on to.
@@ -331,7 +331,7 @@ def test_an_arrow_key_moves_a_slider_from_wherever_an_address_puts_it(engine: Mi
         for key, was, way, now, end in engine.execute(f"({PRESSES})(descent.kinds.{kind})"):
             assert way * (now - was) > 0 or was == now == end, f"{kind}, {key} {was}, {way:+}"
             sliders.add((kind, key))
-    assert len(sliders) == 16
+    assert len(sliders) == 25
 
 
 def test_the_built_book_has_the_package_as_it_is() -> None:
