@@ -135,12 +135,9 @@ def drawn(node: nodes.Element, tex: str, display: bool) -> str:
 
 
 def visit_inline(translator: Any, node: nodes.math) -> None:
-    """Write a formula that stands in a line; a comma stays with the formula before it."""
+    """Write a formula that stands in a line."""
     markup = drawn(node, node.astext(), False)
-    after = node.next_node(descend=False, siblings=True)
-    joined = isinstance(after, nodes.Text) and after.startswith((",", ".", ";", ":", "!", "?", ")"))
-    end = "</span>" + "&#8288;" * joined
-    translator.body.append(f'<span class="math notranslate">{markup}{end}')
+    translator.body.append(f'<span class="math notranslate">{markup}</span>')
     raise nodes.SkipNode
 
 

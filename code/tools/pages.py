@@ -36,6 +36,11 @@ INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOT
 INLINE_HANDLER = re.compile(r"<[^>]*?\son[a-z]+=\"([^\"]*)\"")
 SHEET = re.compile(r"(_static/all\.css\?v=)\w*")
 THEMES_OWN = ["_static/styles/theme.css", "_static/styles/pydata-sphinx-theme.css"]
+CHINESE = re.compile(r"[\u4e00-\u9fff][\u3000-\u9fff\uff00-\uffef]*")
+CODE = re.compile(r"(?<=<pre><span></span>)|(?=</pre>)")
+LONG = re.compile(r"[\w.]{14,}")
+JOINT, BREAK = re.compile(r"(?<=[._])(?=[^._])"), '</span><wbr><span class="pre">'
+TAG = re.compile(r"<[^>]*>")
 CHAPTER = re.compile(r"chapters/\d")
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
@@ -43,6 +48,23 @@ BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of c
 
 class Translator(HTML5Translator):
     """Sphinx's own writer of HTML, where what it writes can be better read."""
+
+    def visit_Text(self, node: nodes.Text) -> None:
+        """Write text, and say what is Chinese, and where a long name in code may break."""
+        super().visit_Text(node)
+        self.body[-1] = CHINESE.sub(r'<span lang="zh-Hans">\g<0></span>', self.body[-1])
+        if self.protect_literal_text:
+            self.body[-1] = LONG.sub(lambda name: JOINT.sub(BREAK, name[0]), self.body[-1])
+
+    def visit_literal_block(self, node: nodes.literal_block) -> None:
+        """Write code: each line by itself, so that what is too long goes on under its beginning."""
+        try:
+            super().visit_literal_block(node)
+        except nodes.SkipNode:
+            if "python" in node.get("language", ""):
+                start, code, end = CODE.split(self.body[-1])
+                self.body[-1] = start + "".join(map(line, code.splitlines())) + end
+            raise
 
     def visit_entry(self, node: nodes.entry) -> None:
         """Write a cell of a table: the corner of one with two kinds of titles is no title."""
@@ -73,6 +95,14 @@ class Translator(HTML5Translator):
             self.body[-1] = f'<div class="figure-box">{self.body[-1].strip()}</div>'
 
 
+def line(code: str) -> str:
+    """Return a line of code that knows how far it is indented."""
+    text = TAG.sub("", code)
+    depth = len(text) - len(text.lstrip())
+    style = f' style="--depth: {depth}"' if depth else ""
+    return f'<span class="line"{style}>{code}\n</span>'
+
+
 def set_options(app: Sphinx, config: Config) -> None:
     """Complete the theme's options; given in _config.yml, they would replace Jupyter Book's own.
 
@@ -84,6 +114,7 @@ def set_options(app: Sphinx, config: Config) -> None:
         "alt_text": f"{config.html_title}, to the first page",
     }
     options["use_fullscreen_button"] = False
+    options["pygments_dark_style"] = "github-dark"
     known = bool(options.get("repository_url"))
     for kind in ("repository", "issues", "edit_page"):
         options[f"use_{kind}_button"] = known
@@ -102,10 +133,10 @@ def minutes(node: nodes.Node) -> float:
         return len(node.astext().split()) / WORDS_A_MINUTE
     if isinstance(node, nodes.image | nodes.math_block):
         return BESIDE_WORDS
-    if not isinstance(node, nodes.Element) or "dropdown" in node["classes"]:
+    if not isinstance(node, nodes.Element) or {"dropdown", "above-input"} & {*node["classes"]}:
         return 0
     if "cell_input" in node["classes"]:
-        return 0 if "hide-input" in node.parent["classes"] else BESIDE_WORDS
+        return BESIDE_WORDS
     return sum(minutes(child) for child in node.children)
 
 
