@@ -361,7 +361,7 @@ def test_the_race_s_best_rate_does_not_stand_at_the_edge(visit: Open) -> None:
     rates = [float(found[0]) for row in rows if (found := re.findall(r"0\.\d+|\d\.?\d*", row))]
     assert len(rates) == 4 and max(rates) > 1
     assert page.get_by_label("Learning rate η").is_disabled()
-    assert page.get_by_label("Learning rate η").get_attribute("aria-valuetext") == "not used"
+    assert page.get_by_label("Learning rate η").get_attribute("aria-valuetext") == "unused"
 
 
 # Addresses

@@ -152,7 +152,7 @@ class Plot {
     if (this.bare) return;
     const base = this.height + this.top, end = this.left + this.width;
     const room = end - 10 - 7 * this.xname.length;
-    const across = ticks(x, this.width / 55).map((v) => [this.left + this.X(v), brief(v)])
+    const across = ticks(x, Math.max(this.width / 55, 4)).map((v) => [this.left + this.X(v), brief(v)])
       .filter(([at]) => at < room);
     const up = this.rows ? [] : ticks(y, Math.max(this.height / 26, 4)).filter((v) => !this.log || Number.isInteger(v));
     this.axes.innerHTML = path(`M${this.left} ${base}H${end}`, "dx-axis")

@@ -17,7 +17,7 @@ class Explorer extends HTMLElement {
     if (this.kind || !kind) return;
     Object.assign(this, { kind, plots: [], fields: {}, frame: 0, uid: `dx${++count}` });
     const name = this.id || this.getAttribute("kind"), twins = [...document.querySelectorAll("descent-explorer")]
-      .filter((other) => other.name?.startsWith(name)).length;
+      .filter((other) => other.name && (other.id || other.getAttribute("kind")) === name).length;
     this.name = twins ? `${name}-${twins + 1}` : name;
     this.params = Object.fromEntries(Object.entries(kind.params).map(([key, p]) => [key, { ...p }]));
     this.values = Object.fromEntries(Object.entries(kind.params).map(([key, p]) => [key, p.value]));
@@ -141,8 +141,8 @@ class Explorer extends HTMLElement {
       if (!is) show(this.values[key]);
     }
     if (!is) return;
-    value.textContent = "not used";
-    input.setAttribute("aria-valuetext", "not used");
+    value.textContent = "unused";
+    input.setAttribute("aria-valuetext", "unused");
   }
 
   /* Keeps what is valid; the rest is left as it was. */

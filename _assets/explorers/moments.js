@@ -72,7 +72,7 @@ kinds.moments = {
       + now[key].map((value, i) => {
         const top = r * pitch + 18 + i * Math.min(18, (pitch - 20) / 2), w = Math.abs(value) / scale * reach;
         return part(keys[key] ?? key, text(0, top + 10, i ? "x₂" : "x₁", "dx-tick")
-          + `<rect class="dx-bar${i}" x="${value < 0 ? zero - w : zero}" y="${top + 1}" width="${w}" height="10"/>`
+          + `<rect class="${i ? "dx-bar1" : "dx-bar0"}" x="${value < 0 ? zero - w : zero}" y="${top + 1}" width="${w}" height="10"/>`
           + text(bars.width, top + 10, brief(value), "dx-tick dx-end"));
       }).join("") + path(`M${zero} ${r * pitch + 17}v${Math.min(36, pitch - 20)}`, "dx-axis")).join(""));
 

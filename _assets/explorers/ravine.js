@@ -69,7 +69,7 @@ kinds.ravine = {
     return (left ? `${called(v.rule)} leaves at step ${left}, as x₂ passes ${power(30)}. `
       : `${called(v.rule)} after ${v.steps} steps: x₁ ${fixed(end[0])}, x₂ ${fixed(end[1])}, f ${brief(values.at(-1))}. `)
       + story + (other ? ` Beside it, gradient descent ${other.left ? `leaves at step ${other.left}`
-        : `ends at f ${brief(other.values.at(-1))}`}.` : "");
+        : `${v.lr > theory.lrLimit(ravine.eigenvalues[1]) ? "diverges: f" : "ends at f"} ${brief(other.values.at(-1))}`}.` : "");
   },
 };
 })();
