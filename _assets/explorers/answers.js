@@ -94,7 +94,7 @@ for (const ex of explorers) {
   const symbols = ex.kind.symbols ?? {}, caption = ex.closest("figure")?.querySelector("figcaption");
   const known = new Map(Object.keys(symbols).map((key) => [plain(key), key]));
   const found = [...beside(ex).flatMap((formula) => inFormula(formula, known)),
-    ...(caption ? inText(caption, symbols) : [])];
+    ...(caption && known.size ? inText(caption, symbols) : [])];
   const named = new Set();
   for (const [node, key] of found) {
     const [part, words] = symbols[key];
