@@ -37,6 +37,7 @@ TEXT = r"""<section><h2>Beside it</h2><p>With {eta} and {both} is {root}. Try
 <figure id="fig-ravine"><div class="figure-box"><img alt="A path" width="600" height="400"
 src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"></div>
 <figcaption>A valley at η = 0.4, seen from x₁.</figcaption></figure>
+<figure id="fig-fairness"><figcaption>Without symbols, at η = 0.4.</figcaption></figure>
 EXPLORER<div style="height: 200vh"></div>
 <p><descent-state id="far" for="ravine" set="lr=0.5">the limit</descent-state></p>
 <section><h3>Another</h3><p id="other">{eta}</p></section></section>"""
@@ -186,7 +187,7 @@ def test_in_a_state_one_sees_what_the_prose_says(visit: Open) -> None:
 def text(folder: Path) -> str:
     drawn = {name: ENGINE.draw(tex, False) for name, tex in FORMULAS.items()}
     before, after = TEXT.format(**drawn).split("EXPLORER")
-    page = html(["ravine"], before=before).replace('<p id="words">', f'{after}<p id="words">')
+    page = html(["ravine", "fairness"], before=before).replace('<p id="words">', f'{after}<p id="words">')
     styled = page.replace(POLICY, f"{POLICY}; style-src 'self' 'unsafe-inline'")  # as formulas need
     style = re.sub(r"@font-face[^}]*}", "", ENGINE.style())
     ENGINE.close()

@@ -90,8 +90,8 @@ function unhide(symbol) {
 
 const symbolOf = new Map(); // a marked node -> [its explorer, its part]
 const pairs = new Map(explorers.map((ex) => [ex, []]));
-for (const ex of explorers) {
-  const symbols = ex.kind.symbols ?? {}, caption = ex.closest("figure")?.querySelector("figcaption");
+for (const ex of explorers.filter(({ kind }) => kind.symbols)) {
+  const { symbols } = ex.kind, caption = ex.closest("figure")?.querySelector("figcaption");
   const known = new Map(Object.keys(symbols).map((key) => [plain(key), key]));
   const found = [...beside(ex).flatMap((formula) => inFormula(formula, known)),
     ...(caption && known.size ? inText(caption, symbols) : [])];
