@@ -17,10 +17,11 @@ function button(node, name, value) {
   });
 }
 
-/* Scrolls no farther than it takes to see the charts, or the first where all are too tall. The
-   focus stays in the text: from there the next key goes on. */
-function reveal({ plots: [{ node }] }) {
-  const seen = node.parentNode.offsetHeight < 0.8 * innerHeight ? node.parentNode : node;
+/* Scrolls no farther than it takes to see the charts, or one part where all are too tall. The focus
+   stays in the text: from there the next key goes on. */
+function reveal(ex, part) {
+  const all = ex.plots[0].node.parentNode, [one] = part ? ex.querySelectorAll(`[data-part~="${part}"]`) : [];
+  const seen = all.offsetHeight < 0.8 * innerHeight ? all : one?.closest(".dx-plot") ?? one ?? ex.plots[0].node;
   seen.scrollIntoView({ block: "nearest", behavior: still.matches ? "instant" : "smooth" });
 }
 
@@ -101,7 +102,7 @@ for (const ex of explorers.filter(({ kind }) => kind.symbols)) {
     node.classList.add("dx-symbol");
     symbolOf.set(node, [ex, [part]]);
     pairs.get(ex).push([node, part]);
-    node.addEventListener("click", () => reveal(ex));
+    node.addEventListener("click", () => reveal(ex, part));
     if (named.has(key)) continue;
     named.add(key);
     button(node, "aria-label", `${key}, ${words}: show in the figure`);
