@@ -95,7 +95,7 @@ for (const ex of explorers.filter(({ kind }) => kind.symbols)) {
   const { symbols } = ex.kind, caption = ex.closest("figure")?.querySelector("figcaption");
   const known = new Map(Object.keys(symbols).map((key) => [plain(key), key]));
   const found = [...beside(ex).flatMap((formula) => inFormula(formula, known)),
-    ...(caption && known.size ? inText(caption, symbols) : [])];
+    ...(caption ? inText(caption, symbols) : [])];
   const named = new Set();
   for (const [node, key] of found) {
     const [part, words] = symbols[key];
