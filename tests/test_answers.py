@@ -187,7 +187,9 @@ def test_in_a_state_one_sees_what_the_prose_says(visit: Open) -> None:
 def text(folder: Path) -> str:
     drawn = {name: ENGINE.draw(tex, False) for name, tex in FORMULAS.items()}
     before, after = TEXT.format(**drawn).split("EXPLORER")
-    page = html(["ravine", "fairness"], before=before).replace('<p id="words">', f'{after}<p id="words">')
+    page = html(["ravine", "fairness"], before=before).replace(
+        '<p id="words">', f'{after}<p id="words">'
+    )
     styled = page.replace(POLICY, f"{POLICY}; style-src 'self' 'unsafe-inline'")  # as formulas need
     style = re.sub(r"@font-face[^}]*}", "", ENGINE.style())
     ENGINE.close()
