@@ -61,6 +61,16 @@ def test_one_selector_of_several(tmp_path: Path) -> None:
     assert short(tmp_path, several) == ".kept:is(.a,.gone),p{color:red}"
 
 
+def test_paper_is_light(tmp_path: Path) -> None:
+    of_dark = "[data-theme=dark] .kept,.also{color:#fff}"
+    assert short(tmp_path, of_dark) == (
+        "@media screen{[data-theme=dark] .kept{color:#fff}}.also{color:#fff}"
+    )
+    of_light = 'html[data-theme="light"] .kept{color:#000}'
+    of_all = "@media print{html[data-theme] .kept{color:#000}}"
+    assert short(tmp_path, of_light) == of_light + of_all
+
+
 def test_what_a_sheet_imports_stands_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "basic.css").write_text("p{color:red}")
     (tmp_path / "theme.css").write_text('@import "basic.css";p{color:blue}')

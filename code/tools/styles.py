@@ -4,12 +4,15 @@ Their sheets come to 600 KB for a book that needs a third of that: 100 KB agains
 As in PurgeCSS, which needs Node, a rule stays when each class and id that it asks for is a word in
 some page or script. Scripts also build names: where one has `bs-` before a part that it fills in,
 every name that starts so stays.
+
+On paper every page is a light one: what holds for the dark one alone holds on a screen alone, and
+what holds for the light one holds on paper for both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ import tinycss2
 WORD = re.compile(r"[\w-]+")
 NESTED = {"media", "supports", "layer"}
 ICON_FONT = "Font Awesome"  # book.css draws the icons
+DARK = re.compile(r"""\[data-theme=(["']?)dark\1\]""")
+LIGHT = re.compile(r"""\[data-theme=(["']?)light\1\]""")
 
 
 def words(pages: Iterable[Path], scripts: Iterable[Path]) -> tuple[set[str], tuple[str, ...]]:
@@ -60,18 +65,29 @@ def asked(selector: list[Any]) -> set[str]:
     return {word for name in ids | classes for word in WORD.findall(name)}
 
 
+def styled(heads: list[str], body: str) -> Iterator[str]:
+    """Write a rule, so that paper is light."""
+    dark = [head for head in heads if DARK.search(head)]
+    rest = [head for head in heads if head not in dark]
+    light = [LIGHT.sub("[data-theme]", head) for head in rest if LIGHT.search(head)]
+    for media, some in (("@media screen", dark), ("", rest), ("@media print", light)):
+        rule = f"{','.join(some)}{{{body}}}"
+        if some:
+            yield f"{media}{{{rule}}}" if media else rule
+
+
 def pruned(rules: list[Any], names: set[str], starts: tuple[str, ...] = ()) -> str:
     """Return style rules as text, without those that no page can need."""
 
     def wanted(selector: list[Any]) -> bool:
         return all(name in names or name.startswith(starts) for name in asked(selector))
 
-    kept = []
+    kept: list[str] = []
     for rule in rules:
         if rule.type == "qualified-rule":
             heads = [tinycss2.serialize(s).strip() for s in selectors(rule.prelude) if wanted(s)]
             body = tinycss2.serialize(rule.content).strip()
-            kept += [f"{','.join(heads)}{{{body}}}"] if heads and body else []
+            kept += styled(heads, body) if body else []
         elif rule.content is not None and rule.lower_at_keyword in NESTED:
             inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
             body = pruned(inner, names, starts)
