@@ -1,119 +1,138 @@
-"""The whole book as one PDF: the built pages, in their order, joined, and printed by Chromium."""
+"""The whole book as one PDF: the built pages, in their order, joined, and printed by Chromium.
+
+It is printed twice, since a browser cannot write the number of the page that a link leads to: the
+first print tells them, for the table of contents of the second.
+"""
 
 from __future__ import annotations
 
-import html
-import re
+from collections.abc import Iterator
 from functools import partial
+from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Route
+import pikepdf
+import yaml
 
 import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Route
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 TARGET = ROOT / "_build" / "descent.pdf"
 SITE = "http://book.invalid/"  # answered from the built folder: no request leaves the browser
 BOOK = "chapters/book.html"
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+JOIN = Path(__file__).with_suffix(".js").read_text("utf-8")
+NUMBER = """(numbers) => {
+    for (const link of document.querySelectorAll('.chapters a'))
+        link.querySelector('.page').textContent = numbers[decodeURIComponent(link.hash.slice(1))]
+}"""
 
-NAV = re.compile(r'<nav class="bd-links.*?</nav>', re.DOTALL)
-ENTRY = re.compile(r'href="([\w.-]+)\.html"')
-ARTICLE = re.compile(r'<article class="bd-article">(.*?)</article>', re.DOTALL)
-DETAILS = re.compile(r"<details\b.*?</details>", re.DOTALL)  # the code of figures
-ID = re.compile(r'\b(id|for)="([^"]+)"')
-LINK = re.compile(r'<a\b([^>]*?)\bhref="([^"]*)"')
-SHEET = re.compile(r'<link rel="stylesheet"[^>]*>')
-PAPER = """
-@page {
-  size: A4;
-  margin: 2cm 2.2cm;
-  @bottom-center { content: counter(page); font: 8pt sans-serif; }
+DEJAVU = files("matplotlib") / "mpl-data" / "fonts" / "ttf"
+SANS, SERIF = (files(f"font_source_{kind}_pro") / "files" for kind in ("sans", "serif"))
+# The file for each family, weight and style.
+FONTS = {
+    ("Source Serif", 400, "normal"): SERIF / "SourceSerifPro-Regular.ttf",
+    ("Source Serif", 400, "italic"): SERIF / "SourceSerifPro-It.ttf",
+    ("Source Serif", 700, "normal"): SERIF / "SourceSerifPro-Semibold.ttf",
+    ("Source Serif", 700, "italic"): SERIF / "SourceSerifPro-SemiboldIt.ttf",
+    ("Source Sans", 400, "normal"): SANS / "SourceSansPro-Regular.ttf",
+    ("Source Sans", 400, "italic"): SANS / "SourceSansPro-It.ttf",
+    ("Source Sans", 700, "normal"): SANS / "SourceSansPro-Semibold.ttf",
+    ("Source Sans", 700, "italic"): SANS / "SourceSansPro-SemiboldIt.ttf",
+    ("DejaVu Serif", 400, "normal"): DEJAVU / "DejaVuSerif.ttf",
+    ("DejaVu Sans", 400, "normal"): DEJAVU / "DejaVuSans.ttf",
+    ("DejaVu Sans Mono", 400, "normal"): DEJAVU / "DejaVuSansMono.ttf",
+    ("DejaVu Sans Mono", 700, "normal"): DEJAVU / "DejaVuSansMono-Bold.ttf",
 }
-@page :first { @bottom-center { content: none; } }
-body { background: #fff; }
-.bd-article { font-size: 10pt; margin: 0; padding: 0; }
-.bd-article > section { break-before: page; }
-.title { break-after: page; padding-top: 7cm; text-align: center; }
-.title img { height: 4cm; }
-.title p { font: 600 40pt var(--book-sans); margin: 1cm 0; }
-.title small { color: #4f5b66; font: 10pt var(--book-sans); }
-.bd-article div.highlight pre { font-size: 7.6pt; line-height: 1.4; }
-.contents { break-after: page; }
-.contents ul { list-style: none; padding: 0; }
-.contents li, .contents a { line-height: 1.3; margin: 0; padding: 0 !important; }
-.contents a { border: 0 !important; color: inherit; }
-.contents .caption { font-weight: 600; margin: 0.8rem 0 0.2rem; }
-h1, h2, h3, h4, .admonition-title, figcaption { break-after: avoid; }
-figure, .figure-box { break-inside: avoid; }
-figcaption { break-before: avoid; }
-p, li { orphans: 2; widows: 2; }
-h1 { display: block !important; }
-.admonition, table { break-inside: auto !important; }
-.headerlink, details, .reading-time { display: none !important; }
-"""
 
 
-def linked(page: str, pages: list[str], link: re.Match[str]) -> str:
-    """Return the start of a link with its target inside the one document, or with none."""
-    before, target = link.groups()
-    parts = urlsplit(html.unescape(target))
-    if parts.scheme in {"http", "https", "mailto"}:
-        return link[0]
-    name = Path(unquote(parts.path)).stem if parts.path else page
-    if name not in pages:
-        return f"<a{before}"  # a file beside the pages
-    anchor = f"{name}--{parts.fragment}" if parts.fragment else name
-    return f'<a{before}href="#{html.escape(anchor)}"'
-
-
-def article(page: str, pages: list[str]) -> str:
-    """Return what one page says, with its anchors and links made fit for the whole."""
-    text = (HTML / "chapters" / f"{page}.html").read_text("utf-8")
-    found = ARTICLE.search(text)
-    assert found is not None, f"{page} has no article"
-    body = DETAILS.sub("", found[1]).replace('loading="lazy"', "")
-    body = ID.sub(rf'\1="{page}--\2"', body)
-    return f'<section id="{page}">{LINK.sub(partial(linked, page, pages), body)}</section>'
-
-
-def book() -> str:
-    """Return the whole book as one page."""
-    first = (HTML / "chapters" / "index.html").read_text("utf-8")
-    sheet, nav = SHEET.search(first), NAV.search(first)
-    assert sheet is not None and nav is not None
-    pages = ["index", *ENTRY.findall(nav[0])]
-    contents = LINK.sub(partial(linked, "index", pages), nav[0])
+def document() -> str:
+    """Return the page that the others are joined into."""
+    faces = "".join(
+        f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
+        f'src: url("/fonts/{path.name}") }}'
+        for (family, weight, style), path in FONTS.items()
+    )
     return f"""<!DOCTYPE html>
-<html lang="en" data-mode="light" data-theme="light">
-<head><meta charset="utf-8"><title>Descent</title>{sheet[0]}<style>{PAPER}</style></head>
+<html lang="{CONFIG["sphinx"]["config"]["language"]}" data-theme="light">
+<head><meta charset="utf-8"><title>{CONFIG["title"]}</title>
+<link rel="stylesheet" href="/_static/all.css">
+<style>{faces}{Path(__file__).with_suffix(".css").read_text("utf-8")}</style></head>
 <body class="bd-main"><div class="bd-content"><div class="bd-article-container">
-<div class="bd-article">
-<div class="title"><img src="../_static/mark.svg" alt=""><p>Descent</p>
-<small>Text and figures: CC BY 4.0. Code: MIT.</small></div>
-<div class="contents"><h2>Contents</h2>{contents}</div>
-{"".join(article(page, pages) for page in pages)}
-</div></div></div></body></html>"""
+<main class="bd-article"></main></div></div></body></html>"""
 
 
-def answer(document: str, route: Route) -> None:
-    """Give the browser the document, or a file of the built folder."""
-    path = urlsplit(route.request.url).path.lstrip("/")
+def answer(route: Route) -> None:
+    """Give the browser the document, a font, or a file of the built folder."""
+    path = unquote(urlsplit(route.request.url).path).lstrip("/")
+    fonts = {f"fonts/{font.name}": font for font in FONTS.values()}
     if path == BOOK:
-        route.fulfill(body=document, content_type="text/html; charset=utf-8")
+        route.fulfill(body=document(), content_type="text/html; charset=utf-8")
+    elif path in fonts:
+        route.fulfill(body=fonts[path].read_bytes(), content_type="font/ttf")
     else:
-        route.fulfill(path=HTML / unquote(path))
+        route.fulfill(path=HTML / path)
+
+
+def numbers(pdf: pikepdf.Pdf) -> dict[str, int]:
+    """Return the number of the page of each anchor that is linked to."""
+    pages = {page.obj.objgen: number for number, page in enumerate(pdf.pages, 1)}
+    return {name[1:]: pages[place[0].objgen] for name, place in pdf.Root.Dests.items()}
+
+
+def bookmarks(items: list[pikepdf.OutlineItem]) -> Iterator[pikepdf.OutlineItem]:
+    for item in items:
+        yield item
+        yield from bookmarks(item.children)
+
+
+def finish(pdf: pikepdf.Pdf, titles: list[str]) -> None:
+    """Say what the PDF is, without the hour, and put right the words of Chromium's bookmarks.
+
+    They lack the space where a title breaks, and say twice what begins a page.
+    """
+    with pdf.open_outline() as outline:
+        for item, title in zip(bookmarks(outline.root), titles, strict=True):
+            item.title, item.is_closed = title, True
+    del pdf.docinfo
+    with pdf.open_metadata(set_pikepdf_as_editor=False) as metadata:
+        metadata["dc:title"] = CONFIG["title"]
+        metadata["dc:creator"] = [CONFIG["author"]]
+        metadata["dc:language"] = {str(pdf.Root.Lang)}
+    pdf.docinfo.Title, pdf.docinfo.Author = CONFIG["title"], CONFIG["author"]
+    pdf.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
+
+
+def make(browser: Browser, target: Path, only: list[str] | None = None) -> dict[str, Any]:
+    """Write the PDF of the pages, and return what the document says of itself."""
+    page = browser.new_page()
+    page.route(f"{SITE}**", answer)
+    page.goto(SITE + BOOK)
+    options = {"title": CONFIG["title"], "author": CONFIG["author"], "only": only}
+    told: dict[str, Any] = page.evaluate(JOIN, options)
+    page_pdf = partial(page.pdf, prefer_css_page_size=True, print_background=True)
+    page.evaluate(NUMBER, numbers(pikepdf.open(BytesIO(page_pdf(tagged=False)))))
+    with pikepdf.open(BytesIO(page_pdf(tagged=True, outline=True))) as pdf:
+        finish(pdf, told["titles"])
+        streams = pikepdf.ObjectStreamMode.generate
+        pdf.save(target, object_stream_mode=streams, deterministic_id=True)
+    page.close()
+    return told
 
 
 def main() -> None:
     with chromium.started() as browser:
-        page = browser.new_page()
-        page.route(SITE + "**", partial(answer, book()))
-        page.goto(SITE + BOOK)
-        page.evaluate("document.fonts.ready")
-        page.pdf(path=TARGET, prefer_css_page_size=True, outline=True, tagged=True)
+        told = make(browser, TARGET)
     print(f"The book as a PDF: {TARGET.relative_to(ROOT)}")
+    if not told["chinese"]:
+        print("No font here has Chinese: what the sources say in it is left out.")
 
 
 if __name__ == "__main__":
