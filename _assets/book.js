@@ -53,6 +53,3 @@ window.addEventListener("load", () => {
   document.fonts.addEventListener("loadingdone", fitSoon);
   new ResizeObserver(fitSoon).observe(document.body);
 });
-
-// Opened from disk, a page may not read the other pages to quote them under what the search finds.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
