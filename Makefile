@@ -13,7 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # No need of a home that can be written.
 export MPLCONFIGDIR := $(CURDIR)/_build/matplotlib
 
-PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* _assets/*/* code/descent/*.py code/descent/*/*.py \
+PAGES := $(wildcard _config.yml _toc.yml chapters/* _assets/* _assets/*/* code/descent/*.py code/descent/*/*.py code/descent/*/*.toml \
+	code/descent/*/*.json requirements.txt \
 	code/tools/*.py code/tools/templates/* code/tools/templates/*/*) $(VENV)
 
 .PHONY: help environment book execute html test serve lint bench sabotage screenshots pdf clean

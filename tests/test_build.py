@@ -37,7 +37,7 @@ class Book:
             (root / folder).mkdir(parents=True)
         for name in ("execute.py", "alone.py"):
             shutil.copy(ROOT / "code" / "tools" / name, root / "code" / "tools")
-        inputs = ("requirements.txt", "constraints.txt", "chapters/claims.toml")
+        inputs = ("requirements.txt", "constraints.txt")
         for name in (*inputs, "code/descent/rules.py"):
             (root / name).write_text("# a stand-in\n")
 
@@ -212,7 +212,7 @@ def test_what_stops_it(
     assert [part for part in said if part not in error] == []
     assert book.path("01-bad").read_bytes() == before
     left = {p.name for p in (book.root / "chapters").iterdir()}
-    assert left == {"01-bad.ipynb", "claims.toml"}
+    assert left == {"01-bad.ipynb"}
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def test_a_breakage_breaks_a_copy_that_still_parses(name: str, tmp_path: Path) -
     breakage = BREAKAGES[name]
     broken_copy(breakage, tmp_path)
     changed = 0
-    for path in [*(tmp_path / "descent").rglob("*.py"), *(tmp_path / "chapters").glob("*.json")]:
-        text, folder = path.read_text("utf-8"), ROOT / "code" if path.suffix == ".py" else ROOT
-        changed += text != (folder / path.relative_to(tmp_path)).read_text("utf-8")
+    for path in [*(tmp_path / "descent").rglob("*.py"), *(tmp_path / "descent").rglob("*.json")]:
+        text = path.read_text("utf-8")
+        changed += text != (ROOT / "code" / path.relative_to(tmp_path)).read_text("utf-8")
         if path.suffix == ".py":
             compile(text, path.name, "exec")
         else:

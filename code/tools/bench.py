@@ -1,4 +1,4 @@
-"""Measure what the package costs against its peers, and keep the results in chapters/bench.json.
+"""Measure what the package costs against its peers, and keep the results in descent/book.
 
 Every figure but the seconds of d2l's own runs is a ratio: both sides run in turn, in one process,
 and the median over the rounds stands. It decides nothing about the tests. Takes some three minutes;
@@ -40,7 +40,7 @@ from descent.data import airfoil_is_measured
 from descent.optim import RuleOptimizer
 from execute import cores
 
-RESULTS = Path(__file__).resolve().parents[2] / "chapters" / "bench.json"
+RESULTS = Path(__file__).resolve().parents[1] / "descent" / "book" / "bench.json"
 QUICK = "--quick" in sys.argv
 CORES = cores()
 

@@ -5,10 +5,10 @@
 
 A notebook is up to date when nothing that decides its outputs has changed since they were stored:
 its code, metadata *and* outputs (so an edited or discarded output is noticed; prose may change),
-everything in code/descent, chapters/claims.toml, requirements.txt, constraints.txt, this script,
-and the files that it says it reads. All of that goes into one SHA-256, kept in _build/executed/.
-Times of files play no part. The tests keep such records too, of notebooks that gave them exactly
-what is stored.
+everything in code/descent but what was measured (*.json), requirements.txt, constraints.txt, this
+script, and the files that it says it reads. All of that goes into one SHA-256, kept in
+_build/executed/. Times of files play no part. The tests keep such records too, of notebooks that
+gave them exactly what is stored.
 
 A notebook that reads other files of the book says so in its metadata, as patterns from the top
 folder:
@@ -157,8 +157,12 @@ def digest(*parts: bytes) -> str:
 def common_inputs() -> str:
     """Return the digest of what every notebook depends on."""
     package = ROOT / "code" / "descent"
-    files = [p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    names = "requirements.txt constraints.txt chapters/claims.toml code/tools/execute.py"
+    files = [
+        p
+        for p in package.rglob("*")
+        if p.is_file() and p.suffix != ".json" and "__pycache__" not in p.parts
+    ]
+    names = "requirements.txt constraints.txt code/tools/execute.py"
     files += [ROOT / name for name in names.split()]
     return digest(
         *(

@@ -8,7 +8,7 @@ A verdict that no breakage changes could not have come out otherwise, and is no 
 is a few small edits of a copy of the package (or of what it stands on), never of the thing itself.
 The chapters' cells that the verdicts need run on that copy, and go on after a cell that raises.
 A verdict that has changed is left alone from then on, so the order of the breakages counts.
-The report, chapters/sabotage.json, names for each claim a breakage that changes its outcome (or
+The report, descent/book/sabotage.json, names for each claim a breakage that changes its outcome (or
 some, where several runs were merged); it is stored like the benchmark's results, and the source map
 shows it.
 """
@@ -39,7 +39,7 @@ from descent.book.claims import MIME_TYPE, Verdict, collect, read_claims
 from execute import ROOT, cores, load, set_environment, write_whole
 
 CHAPTERS = ROOT / "chapters"
-REPORT = CHAPTERS / "sabotage.json"
+REPORT = ROOT / "code" / "descent" / "book" / "sabotage.json"
 CELL_SECONDS = 240
 JUDGES = re.compile(r"\b(judge|reproduce|reproduce_family)\(")
 
@@ -497,17 +497,17 @@ BREAKAGES = {
     ),
     "benchmark-flat": Breakage(
         "the benchmark found one time for everything",
-        r"bench\.json",
-        (("bench.json", '"step_over_sgd": ', '"step_over_sgd": 1.0, "was": '),),
+        r"\bbenchmark\(\)",
+        (("book/bench.json", '"step_over_sgd": ', '"step_over_sgd": 1.0, "was": '),),
     ),
     "benchmark-gpu": Breakage(
         "the benchmark's batches were timed on a graphics processor",
-        r"bench\.json",
-        (("bench.json", '"linear regression, 5 features"', '"linear regression, CUDA"'),),
+        r"\bbenchmark\(\)",
+        (("book/bench.json", '"linear regression, 5 features"', '"linear regression, CUDA"'),),
     ),
     "benchmark-batches": Breakage(
         "the benchmark found that an example costs the same in every batch",
-        r"bench\.json",
+        r"\bbenchmark\(\)",
         before="import json as _json\n_loads = _json.loads\n"
         "def _flat(text, *a, **k):\n    made = _loads(text, *a, **k)\n"
         "    if isinstance(made, dict) and 'batches' in made:\n"
@@ -597,10 +597,10 @@ def broken_copy(breakage: Breakage, folder: Path) -> None:
         ROOT / "code" / "descent", folder / "descent", ignore=shutil.ignore_patterns("__pycache__")
     )
     (folder / "chapters").mkdir()
-    for path in [*CHAPTERS.glob("*.json"), *CHAPTERS.glob("*.toml"), *CHAPTERS.glob("*.ipynb")]:
+    for path in CHAPTERS.glob("*.ipynb"):
         shutil.copy(path, folder / "chapters")
     for name, old, new in breakage.edits:
-        path = folder / ("chapters" if name.endswith(".json") else "descent") / name
+        path = folder / "descent" / name
         text = path.read_text("utf-8")
         if old not in text:
             raise SystemExit(f"{breakage.what}: {name} does not hold {old!r}")

@@ -1,7 +1,7 @@
 """What the sources claim, as data, and the verdicts of the chapters on it.
 
-`chapters/claims.toml` lists the sources, their items, and every claim of theirs with its own words.
-A chapter calls `judge` (for a sentence) or `reproduce` (for printed numbers) beside the
+`claims.toml`, beside this file, lists the sources, their items, and every claim of theirs with its
+own words. A chapter calls `judge` (for a sentence) or `reproduce` (for printed numbers) beside the
 measurement. The outcome is computed from tests, never written down; the line shown carries its
 content as data, so that `collect` can read all verdicts back from the stored notebooks, and `check`
 can say what is missing.
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from descent._checks import check_one_of
+from descent.book import HERE
 
 __all__ = [
     "OUTCOMES",
@@ -39,7 +40,6 @@ __all__ = [
 
 OUTCOMES = ("reproduced", "holds", "holds only if", "fails", "not reproduced", "undecided")
 MIME_TYPE = "application/vnd.descent.verdict+json"
-FILE = "claims.toml"
 # An honest family of numbers that depend on chance falls out of its bands this often.
 FAMILY_ERROR = 0.05
 
@@ -149,16 +149,12 @@ def said(outcome: str) -> str:
 
 @cache
 def read_claims(path: str | Path | None = None) -> Claims:
-    """The sources, items and claims of `claims.toml`.
+    """The sources, items and claims of `claims.toml`, or of the file at `path`.
 
-    Without a path: the file in the current folder, where a chapter runs, or that of the book which
-    this package is part of. Raises ValueError for a claim of no item, without the words that it
+    Raises ValueError for a claim of no item, without the words that it
     needs, or with numbers that are none.
     """
-    if path is None:
-        places = [Path.cwd(), Path(__file__).resolve().parents[3] / "chapters"]
-        path = next((p / FILE for p in places if (p / FILE).is_file()), places[0] / FILE)
-    table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    table = tomllib.loads(Path(path or HERE / "claims.toml").read_text(encoding="utf-8"))
     made = Claims(
         {key: Source(key, **row) for key, row in table["sources"].items()},
         table["items"],

@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from descent.book import HERE
 from descent.book.claims import OUTCOMES, Claim, Source, Verdict, collect, read_claims, said
 
 __all__ = ["counts", "source_map"]
@@ -36,7 +37,7 @@ def source_map(folder: str | Path) -> str:
     book = read_claims()
     verdicts = {verdict.claim: verdict for verdict in collect(folder)}
     titles, places = _chapters(folder)
-    tried = json.loads((folder / "sabotage.json").read_text(encoding="utf-8"))
+    tried = json.loads((HERE / "sabotage.json").read_text(encoding="utf-8"))
     sections = []
     for source in book.sources.values():
         items = []
