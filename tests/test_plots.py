@@ -146,7 +146,7 @@ def test_a_dark_page_keeps_the_hues() -> None:
 def test_figure_is_as_wide_as_the_page() -> None:
     one, ax = plots.figure()
     two, axes = plots.figure(2, height=3, sharey=True)
-    assert one.get_size_inches().tolist() == [5.4, 3.4]
+    assert one.get_size_inches().tolist() == [5.3, 3.4]
     assert two.get_size_inches().tolist() == [7.4, 3.0]
     assert plots.figure(width=6)[0].get_size_inches().tolist() == [6.0, 3.4]
     assert (len(one.axes), one.axes[0], len(axes)) == (1, ax, 2)
@@ -194,7 +194,7 @@ def test_band_holds_the_middle_of_the_runs(ax) -> None:
     x = np.array([1.0, 2.0, 5.0])
     runs = np.random.default_rng(0).normal(size=(3, 40)) + x[:, None]
     assert plots.band(x, runs, ax, "Adam") is ax
-    (line,), (area,) = ax.lines, ax.collections
+    (*edges, line), (area,) = ax.lines, ax.collections
     assert np.allclose(line.get_ydata(), np.median(runs, axis=1), rtol=1e-15)
     assert (line.get_color(), line.get_label()) == (STYLES["Adam"].colour, "Adam")
     edge = area.get_paths()[0].vertices
@@ -203,6 +203,9 @@ def test_band_holds_the_middle_of_the_runs(ax) -> None:
         own = edge[edge[:, 0] == at, 1]
         assert (own.min(), own.max()) == pytest.approx((low, high), rel=1e-14)
         assert np.mean((row >= low) & (row <= high)) == 0.9
+        ends = [float(edge.get_ydata()[x == at][0]) for edge in edges]
+        assert ends == pytest.approx([low, high], rel=1e-14)
+    assert {edge.get_color() for edge in edges} == {STYLES["Adam"].colour}
 
 
 @pytest.mark.parametrize(
@@ -293,11 +296,12 @@ def test_mark_crosses_the_axes_where_it_says(along: str, ax) -> None:
     (line,), (text,) = ax.lines, ax.texts
     across = line.get_xydata()[:, 0 if along == "x" else 1]
     assert across.tolist() == [0.5, 0.5]
-    assert text.get_position() == ((0.5, 0.3) if along == "x" else (0.3, 0.5))
-    assert text.get_text().strip() == "2/L"
+    assert text.xy == ((0.5, 0.3) if along == "x" else (0.3, 0.5))
+    assert text.get_position() == ((4, 0) if along == "x" else (0, 3))  # points beside the line
+    assert text.get_text() == "2/L"
     assert line.get_color() == text.get_color() == plots.INK
     in_axes = ax.get_xaxis_transform() if along == "x" else ax.get_yaxis_transform()
-    assert text.get_transform() == in_axes == line.get_transform()
+    assert text.xycoords == in_axes == line.get_transform()
 
 
 def test_distribution_shows_each_sample_in_its_row(ax) -> None:
@@ -320,7 +324,8 @@ def test_distribution_shows_each_sample_in_its_row(ax) -> None:
         assert {round(y) for y in [*bar.get_ydata(), *median.get_ydata()]} == {row}
     assert (first[0].get_color(), second[0].get_color()) == ("#D55E00", plots.ACCENT)
     assert ring.get_xydata().tolist() == [[2.5, 0]]
-    assert [(text.get_text(), text.xy) for text in ax.texts] == [("source", (2.5, 0))]
+    (text,) = ax.texts
+    assert (text.get_text(), text.get_position()) == ("source", (2.5, 0.29))  # above the dots
 
 
 def test_heatmap_leaves_cells_without_a_number_hatched(ax) -> None:
@@ -480,6 +485,39 @@ def test_svg_identifiers_are_the_figures_own() -> None:
     assert len(used) > 10
     assert used <= set(names)
     assert prefix not in plots.to_svg(plots.figure()[0])  # two figures may share a page
+
+
+def panels(fig) -> list[list[tuple[float, float]]]:
+    (found,) = re.findall('<svg data-panels="([^"]*)"', plots.to_svg(fig))
+    return [
+        [tuple(map(float, part.split("-"))) for part in panel.split(",")]
+        for panel in found.split(";")
+        if panel
+    ]
+
+
+def test_svg_of_one_panel_and_of_a_narrow_figure_is_whole() -> None:
+    for fig in (plots.figure()[0], plots.figure(2, width=5)[0], plots.figure(width=7)[0]):
+        assert panels(fig) == []
+
+
+def test_svg_tells_its_panels() -> None:
+    fig, (left, middle, right) = plots.figure(3)
+    plots.heatmap([1, 2], [1, 2], [[1, 2], [3, 4]], middle, label="its bar belongs to it")
+    right.plot([0, 1], label="and a name to its line")
+    plots.label_ends(right)
+    left.set_ylabel("left")
+    (a,), (b,), (c,) = panels(fig)
+    assert 0 <= a[0] < a[1] <= b[0] < b[1] <= c[0] < c[1] <= 100
+    assert a[0] < 2 and c[1] > 98
+
+
+def test_svg_panels_borrow_the_axis_that_they_share() -> None:
+    fig, axes = plots.figure(2, sharey=True)
+    axes[0].set_ylabel("height")
+    (whole,), (axis, rest) = panels(fig)
+    assert axis[0] == whole[0] and whole[0] + 3 < axis[1] < 12  # the label and the numbers
+    assert whole[1] < rest[0] < rest[1]
 
 
 # The style itself.

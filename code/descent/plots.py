@@ -2,7 +2,9 @@ r"""Figures: functions that take results and an `ax`, draw, and return the `ax`.
 
 `use_style()` at the top of a chapter sets the look and makes the notebook keep its figures as SVG
 that is the same, byte for byte, on every run. Each rule has one colour and one marker in the whole
-book, `STYLES`: apart for colour-blind readers, and by the marker alone without any colour.
+book, `STYLES`: apart for colour-blind readers, and by the marker alone without any colour. What is
+no rule is drawn in `INK`, `QUIET`, `ACCENT`, `SECOND` or `THIRD`. `DARK` gives for each of these
+colours the one that stands for it on a dark page.
 
 Where a function takes them, `ax` is the matplotlib axes to draw on, `surface` the `Surface` that is
 drawn, `rule` the one whose look a line has, given as in `style_of`, and `colour` any that
@@ -22,7 +24,7 @@ import font_source_sans_pro
 import numpy as np
 import numpy.typing as npt
 from cycler import cycler
-from matplotlib import font_manager
+from matplotlib import font_manager, patheffects
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
@@ -36,9 +38,16 @@ from descent.trajectory import Trajectory
 
 __all__ = [
     "ACCENT",
+    "DARK",
+    "FAINT",
+    "HALO",
     "INK",
+    "PAPER",
+    "PATCH",
     "QUIET",
+    "SECOND",
     "STYLES",
+    "THIRD",
     "Style",
     "band",
     "contours",
@@ -69,6 +78,11 @@ class Style(NamedTuple):
     marker: str
     label: str
 
+    @property
+    def size(self) -> float:
+        """Of the marker, in points: a star is mostly rays."""
+        return 7.5 if self.marker == "*" else 4.5
+
 
 STYLES = {
     "SGD": Style("#4d4d4d", "#c0c0c0", "o", "gradient descent"),
@@ -84,9 +98,14 @@ STYLES = {
     "AdaMax": Style("#758435", "#8e9e55", "d", "AdaMax"),
     "Lion": Style("#4126bf", "#9171e2", ">", "Lion"),
 }
-INK, QUIET, FAINT, ACCENT = "#24292f", "#6e7781", "#c4ccd4", STYLES["Momentum"].colour
+# FAINT is for lines that may be missed, such as level lines; PAPER is what figures are drawn on.
+INK, QUIET, FAINT, PAPER = "#24292f", "#6e7781", "#c4ccd4", "#ffffff"
+ACCENT, SECOND, THIRD = STYLES["Momentum"].colour, "#b8336a", "#6b6100"
 
-# From clear to accent, so that a map reads on white paper and, turned over, on a dark page.
+# What crosses a map keeps a little of the paper around it, and so do words on lines or on a map.
+PATCH = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}
+HALO = [patheffects.withStroke(linewidth=3, foreground=PAPER)]
+WIDE = 5.6  # inches: a narrower figure is read whole even on a phone
 SHADES = LinearSegmentedColormap.from_list("descent", ["#f7fafc", "#9ecae1", "#0072B2", "#08306b"])
 
 
@@ -137,7 +156,45 @@ def to_svg(fig: Figure) -> str:
         lambda found: found[1] + number.get(found[2], found[2]),
         text,
     )
-    return text.replace("\r", "")
+    text = text.replace("\r", "")
+    return text.replace("<svg ", f'<svg data-panels="{_panels(fig)}" ', 1)
+
+
+def _panels(fig: Figure) -> str:
+    """Where each panel of a figure stands that is too wide for a phone, in percent of its width.
+
+    Panels are told apart by ";". Each is a range, or two ranges where it takes its numbers from an
+    axis that another panel shows: those come first.
+    """
+    if fig.get_figwidth() < WIDE:
+        return ""
+    whole = fig.get_tightbbox()
+    pad = 0.04  # as to_svg has it
+    left, width = whole.x0 - pad, whole.width + 2 * pad
+
+    def share(at: float) -> float:
+        return float(np.clip(100 * (at / fig.dpi - left) / width, 0, 100))
+
+    columns: list[list[Any]] = []  # each with its two ends and its first axes
+    for ax in sorted(fig.axes, key=lambda ax: ax.get_position().x0):
+        box = ax.get_tightbbox()
+        if box is None:
+            continue
+        if columns and (hasattr(ax, "_colorbar") or box.x0 < columns[-1][1]):
+            columns[-1][1] = max(columns[-1][1], box.x1)
+        else:
+            columns.append([box.x0, box.x1, ax])
+    if len(columns) < 2:
+        return ""
+    tick = 6 * fig.dpi / 72  # a tick and a little air
+    first = columns[0][2]
+    axis = f"{share(columns[0][0]):.2f}-{share(first.get_window_extent().x0 - tick):.2f},"
+    found = []
+    for low, high, ax in columns:
+        borrows = ax is not first and not ax.yaxis.get_tick_params().get("labelleft", True)
+        start = ax.get_window_extent().x0 - tick if borrows else low
+        found.append(f"{axis if borrows else ''}{share(start):.2f}-{share(high):.2f}")
+    return ";".join(found)
 
 
 def figure(
@@ -151,7 +208,7 @@ def figure(
     """
     panels = check_count("panels", panels, 1)
     if width is None:
-        width = 5.4 if panels == 1 else 7.4
+        width = 5.3 if panels == 1 else 7.4
     return plt.subplots(1, panels, figsize=(width, height), **subplots)
 
 
@@ -165,7 +222,7 @@ def style_of(rule: Rule | type[Rule] | str) -> Style:
     own = isinstance(rule, Rule) or (isinstance(rule, type) and issubclass(rule, Rule))
     if name not in STYLES and not own:
         raise ValueError(f"rule must be one of {', '.join(STYLES)}; got {rule!r}")
-    return STYLES.get(name, Style(INK, "#dce2e8", "<", name))
+    return STYLES.get(name, Style(INK, DARK[INK], "<", name))
 
 
 def _ink(colour: Any) -> str:
@@ -179,6 +236,18 @@ def _ink(colour: Any) -> str:
     while 1.05 / (luminance() + 0.05) < 4.5:
         shade = 0.97 * shade
     return to_hex(tuple(shade.tolist()))
+
+
+DARK = {
+    INK: "#dce2e8",
+    QUIET: "#a8b3bd",
+    FAINT: "#3d4751",
+    PAPER: "#14181c",
+    SECOND: "#f287ae",
+    THIRD: "#c9bd5a",
+    **{look.colour: look.dark for look in STYLES.values()},
+    **{_ink(look.colour): look.dark for look in STYLES.values()},
+}
 
 
 def contours(
@@ -230,6 +299,7 @@ def trace(
         *path.T,
         color=look.colour,
         marker=look.marker,
+        markersize=look.size,
         markevery=every,
         markeredgewidth=0,
         linewidth=1.3,
@@ -263,6 +333,7 @@ def curve(
         line = {
             "color": look.colour,
             "marker": look.marker,
+            "markersize": look.size,
             "markevery": max(1, len(x) // markers),
             "markeredgewidth": 0,
             **line,
@@ -291,6 +362,8 @@ def band(
     low, middle, high = np.quantile(runs, [0.05, 0.5, 0.95], axis=-1)
     colour = line.setdefault("color", ACCENT if rule is None else style_of(rule).colour)
     ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+    for edge in (low, high):
+        ax.plot(x, edge, color=colour, linewidth=0.6)
     return curve(x, middle, ax, rule, label=label, **line)
 
 
@@ -337,29 +410,16 @@ def mark(
     the axes.
     """
     check_one_of("along", along, "xy")
+    line: dict[str, Any] = {"color": colour, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 0}
+    look: dict[str, Any] = {"color": colour, "bbox": PATCH, "textcoords": "offset points"}
     if along == "x":
-        ax.axvline(at, color=colour, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        ax.text(
-            at,
-            where,
-            f" {text}",
-            color=colour,
-            transform=ax.get_xaxis_transform(),
-            va="top",
-            fontsize=10.5,
-        )
+        ax.axvline(at, **line)
+        here = ax.get_xaxis_transform()
+        ax.annotate(text, (at, where), (4, 0), xycoords=here, va="top", **look)
     else:
-        ax.axhline(at, color=colour, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        ax.text(
-            where,
-            at,
-            text,
-            color=colour,
-            transform=ax.get_yaxis_transform(),
-            ha="right",
-            va="bottom",
-            fontsize=10.5,
-        )
+        ax.axhline(at, **line)
+        here = ax.get_yaxis_transform()
+        ax.annotate(text, (where, at), (0, 3), xycoords=here, ha="right", va="bottom", **look)
     return ax
 
 
@@ -385,9 +445,7 @@ def distribution(
             raise ValueError(f"samples must hold finite numbers, got {values} for {name!r}")
         colour = (colours or {}).get(name, ACCENT)
         spread = ((np.arange(len(values)) * 0.618) % 1 - 0.5) * 0.5
-        ax.plot(
-            values, row + spread, ".", color=colour, alpha=0.35, markersize=4, markeredgewidth=0
-        )
+        ax.plot(values, row + spread, ".", color=colour, markersize=2.8, markeredgewidth=0)
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
         ax.plot([low, high], [row - 0.36] * 2, color=colour, linewidth=3)
         ax.plot([middle] * 2, [row - 0.44, row - 0.28], color=INK, linewidth=2)
@@ -395,14 +453,7 @@ def distribution(
             ax.plot(
                 marks[name], row, marker="o", mfc="none", mec=INK, mew=1.6, markersize=10, zorder=5
             )
-            ax.annotate(
-                marks_label,
-                (marks[name], row),
-                xytext=(0, 9),
-                textcoords="offset points",
-                ha="center",
-                fontsize=9.5,
-            )
+            ax.text(marks[name], row + 0.29, marks_label, ha="center", bbox=PATCH)
     ax.set_yticks(range(len(samples)), list(reversed(list(samples))))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -436,7 +487,7 @@ def heatmap(
             transform=ax.transAxes,
             fill=False,
             hatch="////",
-            edgecolor=FAINT,
+            edgecolor=QUIET,
             linewidth=0,
             zorder=0,
         )
@@ -490,5 +541,10 @@ def surface_3d(
         antialiased=False,
     )
     relief.set_rasterized(True)
+    frame: Any = ax
+    for axis in (frame.xaxis, frame.yaxis, frame.zaxis):
+        axis.set_pane_color("none")
+        axis.line.set_color(QUIET)
+        axis._axinfo["grid"]["color"] = FAINT  # there is no other way
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     return ax

@@ -41,6 +41,8 @@ CODE = re.compile(r"(?<=<pre><span></span>)|(?=</pre>)")
 LONG = re.compile(r"[\w.]{14,}")
 JOINT, BREAK = re.compile(r"(?<=[._])(?=[^._])"), '</span><wbr><span class="pre">'
 TAG = re.compile(r"<[^>]*>")
+COLOUR = re.compile(r"(?<=(?:fill|roke): )#[0-9a-f]{6}")  # of a fill or a stroke, in a style
+PANELS = re.compile(r'<svg data-panels="([^"]*)"')
 CHAPTER = re.compile(r"chapters/\d")
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
@@ -79,20 +81,73 @@ class Translator(HTML5Translator):
         self.body[-1] = self.starttag(node, "div", classes=[node.tagname], role="listitem")
 
     def visit_image(self, node: nodes.image) -> None:
-        """Write a figure: it scrolls in a box of its own, and its caption stays.
+        """Write a figure: light and dark, whole and, for phones, in its panels; its caption stays.
 
         It has a size, so that nothing moves when it comes in, and it comes in only when the reader
-        is near it; a chapter opens with one.
+        is near it. A browser gets one file of a figure, since what a page hides is not loaded.
         """
-        width, height = imagesize.get(Path(self.builder.srcdir) / node["uri"])
+        name = node["uri"]
+        width, height = imagesize.get(Path(self.builder.srcdir) / name)
         super().visit_image(node)
-        if width > 0:
-            tag = f'<img width="{round(width)}" height="{round(height)}"'
-            if node is not self.document.next_node(nodes.image):
-                tag += ' loading="lazy"'
-            self.body[-1] = self.body[-1].replace("<img", tag, 1)
+        if width <= 0:
+            return
+        tag = f'<img width="{round(width)}" height="{round(height)}" loading="lazy"'
+        image = self.body.pop().strip().replace("<img", tag, 1)
+        parts = [image]
+        if name.endswith(".svg"):
+            svg = (Path(self.builder.srcdir) / name).read_text("utf-8")
+            stored = Path(self.builder.outdir, self.builder.imagedir, self.builder.images[name])
+            write_dark(svg, stored.with_suffix(".dark.svg"))
+            parts = []
+            for theme, address in ("light", node["uri"]), ("dark", dark_name(node["uri"])):
+                themed = image.replace(node["uri"], address)
+                panels = panels_of(svg, address, width, height, html.escape(node.get("alt", "")))
+                kind = "whole " if panels else ""
+                parts.append(themed.replace("<img", f'<img class="{kind}only-{theme}"', 1))
+                parts += [f'<div class="panels only-{theme}">{panels}</div>'] if panels else []
+        self.body.append("".join(parts))
         if isinstance(node.parent, nodes.figure):
-            self.body[-1] = f'<div class="figure-box">{self.body[-1].strip()}</div>'
+            self.body[-1] = f'<div class="figure-box">{self.body[-1]}</div>'
+
+
+def dark_name(address: str) -> str:
+    """Return where the dark sister of an SVG is."""
+    return f"{address.removesuffix('.svg')}.dark.svg"
+
+
+def write_dark(svg: str, path: Path) -> None:
+    """Write a figure as it is on a dark page: each colour of the book's for its dark one.
+
+    Pictures within it, such as maps in shades, stay as they are.
+    """
+    from descent.plots import DARK
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(COLOUR.sub(lambda found: DARK.get(found[0], found[0]), svg), "utf-8")
+
+
+def panels_of(svg: str, address: str, width: int, height: int, alt: str) -> str:
+    """Return the panels of a wide figure one by one, as parts of the same picture.
+
+    `descent.plots.to_svg` says where they are. A part fills its box by its height, and the place of
+    the picture in the box chooses which part is seen.
+    """
+    found = PANELS.search(svg)
+    written: list[str] = []
+    for panel in found[1].split(";") if found and found[1] else []:
+        ranges = [tuple(map(float, part.split("-"))) for part in panel.split(",")]
+        total = sum(end - start for start, end in ranges)
+        images = []
+        for start, end in ranges:
+            share = end - start
+            text = "" if written or (start, end) != ranges[-1] else alt
+            look = (
+                f"width:{share / total:.3%};aspect-ratio:{width * share / 100:.1f}/{height};"
+                f"object-position:{start / (100 - share):.3%}"
+            )
+            images.append(f'<img src="{address}" alt="{text}" loading="lazy" style="{look}">')
+        written.append(f'<div style="width:{width * total / 100:.0f}px">{"".join(images)}</div>')
+    return "".join(written)
 
 
 def line(code: str) -> str:
@@ -185,7 +240,8 @@ def complete(
         if script.filename:
             script.attributes["defer"] = "defer"
     if page == app.config.root_doc and doctree and (cover := doctree.next_node(nodes.image)):
-        context["cover"] = cover["uri"]  # the largest thing to be seen
+        uri = cover["uri"]  # the largest thing to be seen
+        context["covers"] = [("light", uri), ("dark", dark_name(uri))]
     context |= {"inner": template, "policy": policy}
     return "finished.html"
 

@@ -1,6 +1,6 @@
 """`from descent.book import d2l` is d2l 0.17.0's own torch module, made usable.
 
-Five things stand in its way, and each is mended as narrowly as it can be:
+Six things stand in its way, and each is mended as narrowly as it can be:
 
 - It imports torchvision, which it does not declare and which fails beside a CPU build of torch, and
   a few others that the optimization chapters never use. Where one does not import, an empty module
@@ -11,6 +11,8 @@ Five things stand in its way, and each is mended as narrowly as it can be:
   here.
 - `evaluate_loss` draws another, because it turns a loss that tracks gradients into a number; here
   it does not track them, and the number is the same.
+- `show_trace_2d` draws in an orange that is pale on white paper, and small; the picture is as d2l
+  draws it, in the ink of this book.
 - `download` has no time limit, and keeps an error page as if it were data. The airfoil file comes
   from `descent.data` instead, which checks it.
 
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from descent import plots
 from descent.book import d2l_runs
 from descent.data import airfoil_path
 
@@ -78,6 +81,19 @@ def _patched(module: Any) -> ModuleType:
             )
         return str(path)
 
+    show_trace_2d = module.show_trace_2d
+
+    @functools.wraps(show_trace_2d)
+    def show_in_ink(f: Any, results: Any) -> None:
+        show_trace_2d(f, results)
+        ax = module.plt.gca()
+        ax.figure.set_size_inches(5.3, 3.2)
+        ax.lines[0].set_color(plots.INK)
+        for levels in ax.collections:
+            levels.set(edgecolor=plots.FAINT, linewidth=0.8)
+        ax.set(xlabel="$x_1$", ylabel="$x_2$")
+
+    module.show_trace_2d = show_in_ink
     module.use_svg_display = use_svg_display
     module.download = download
     module.evaluate_loss = torch.no_grad()(module.evaluate_loss)
