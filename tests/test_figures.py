@@ -9,13 +9,16 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from conftest import ROOT
 
-from pages import PANELS
+from pages import PANELS, number_appendices, panels_of, write_dark
 
 pytest.importorskip("matplotlib")
 
@@ -86,7 +89,7 @@ class Drawing:
     height: float
     texts: list[Text] = field(default_factory=list)
     lines: list[tuple[int, np.ndarray, Box | None]] = field(default_factory=list)
-    dots: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    dots: list[tuple[int, float, float]] = field(default_factory=list)
     covers: list[tuple[int, Box]] = field(default_factory=list)  # painted in the paper's colour
     pictures: list[tuple[int, Box]] = field(default_factory=list)
     colours: set[str] = field(default_factory=set)  # of marks
@@ -177,7 +180,9 @@ def drawing(name: str) -> Drawing:
                 for part in re.findall("M[^M]*", element.get("d", "")):
                     found.lines.append((order, corners(part), clips.get(clip or "")))
         elif tag == "use":
-            found.dots.append((order, np.array([float(element.get(k, 0)) for k in "xy"])))
+            x, y = (float(element.get(k, 0)) for k in "xy")
+            if within((x, y, x + 0.01, y + 0.01), clips.get(clip or "")):
+                found.dots.append((order, x, y))
         elif tag == "image":
             x, y, w, h = (float(element.get(k, 0)) for k in ("x", "y", "width", "height"))
             at = affine(element.get("transform")) @ np.array([[x, x + w], [y, y + h], [1, 1]])
@@ -253,7 +258,7 @@ def test_nothing_strikes_a_text_through(name: str) -> None:
             cut = within(box, clip)
             if at > patch and cut and meets(cut, path):
                 wrong.append(f"a line through {text.words}")
-        for at, (x, y) in seen.dots:
+        for at, x, y in seen.dots:
             if at > patch and box[0] < x < box[2] and box[1] < y < box[3]:
                 wrong.append(f"a dot in {text.words}")
         if not patch and any(overlap(picture, box) > 0 for _, picture in seen.pictures):
@@ -268,18 +273,64 @@ def test_text_can_be_read_on_a_phone(name: str) -> None:
     found = PANELS.search(FIGURES[name])
     assert found
     width = seen.width * PIXELS
-    shares = [100.0]
-    if found[1]:
-        panels = [
-            [tuple(map(float, part.split("-"))) for part in panel.split(",")]
-            for panel in found[1].split(";")
-        ]
-        shares = [sum(end - start for start, end in panel) for panel in panels]
-        # Nothing is lost: a text is whole in some panel.
-        parts = [part for panel in panels for part in panel]
-        for text in seen.texts:
-            x0, _, x1, _ = (100 * side / seen.width for side in text.box)
-            assert any(a < x0 + 0.2 and x1 < b + 0.2 for a, b in parts), f"{text.words} is cut"
+    panels = [
+        [tuple(map(float, part.split("-"))) for part in panel.split(",")]
+        for panel in (found[1] or "0-100").split(";")
+    ]
+    shares = [sum(end - start for start, end in panel) for panel in panels]
+    parts = {part for panel in panels for part in panel}
+    for text in seen.texts:
+        x0, _, x1, _ = (100 * side / seen.width for side in text.box)
+        assert any(a - 0.1 < x0 and x1 < b + 0.1 for a, b in parts), f"{text.words} is lost"
+        cut = [(a, b) for a, b in parts if x0 < a - 0.1 < x1 or x0 < b + 0.1 < x1]
+        assert not cut, f"{text.words} is cut"
     scale = min(1, *(PHONE / (width * share / 100) for share in shares))
     smallest = min(seen.texts, key=lambda text: text.size)
     assert smallest.size * PIXELS * scale >= 10, smallest
+
+
+# What pages make of them.
+
+
+def test_a_dark_page_gets_the_dark_colours_and_the_same_pictures(tmp_path: Path) -> None:
+    """An identifier may look like a colour, and so may the data of a picture."""
+    blue = "#0072b2"
+    kept = f'<g id="d0072b2" clip-path="url({blue})"><image href="data:{blue}"/>'
+    drawn = '<path style="fill: none; stroke: {}; stroke-width: 1"/><use style="fill: {}"/>'
+    write_dark(kept + drawn.format(blue, PAPER), tmp_path / "new" / "dark.svg")
+    expected = kept + drawn.format(DARK[blue], DARK_PAPER)
+    assert (tmp_path / "new" / "dark.svg").read_text("utf-8") == expected
+
+
+def test_panels_are_parts_of_one_picture() -> None:
+    svg = '<svg data-panels="0.00-50.00;0.00-10.00,60.00-100.00" width="1">'
+    first, second = panels_of(svg, "a.svg", 400, 200, "Two").split("</div>")[:2]
+    assert first == (
+        '<div style="width:200px"><img src="a.svg" alt="Two" loading="lazy" '
+        'style="width:100.000%;aspect-ratio:200.0/200;object-position:0.000%">'
+    )
+    assert second.count("<img") == 2 and second.startswith('<div style="width:200px">')
+    look = r'style="width:([^;"]*%);aspect-ratio:([^;]*);object-position:([^"]*)"'
+    assert re.findall(look, second) == [
+        ("20.000%", "40.0/200", "0.000%"),
+        ("80.000%", "160.0/200", "100.000%"),  # its right edge is the picture's
+    ]
+    assert 'alt="Two"' not in second  # said once
+    assert panels_of('<svg data-panels="" width="1">', "a.svg", 400, 200, "") == ""
+
+
+def test_appendices_count_anew() -> None:
+    numbers: dict[str, Any] = {
+        "chapters/04-momentum": {"figure": {"x": (4, 1)}},
+        "chapters/a2-conventions": {"figure": {"x": (3,), "y": (4,)}, "displaymath": {"z": (9,)}},
+        "chapters/api": {"figure": {"x": (5,)}},
+    }
+    number_appendices(Any, SimpleNamespace(toc_fignumbers=numbers))  # type: ignore[arg-type]
+    assert numbers == {
+        "chapters/04-momentum": {"figure": {"x": (4, 1)}},
+        "chapters/a2-conventions": {
+            "figure": {"x": ("A2", 1), "y": ("A2", 2)},
+            "displaymath": {"z": ("A2", 1)},
+        },
+        "chapters/api": {"figure": {"x": (5,)}},
+    }

@@ -365,6 +365,30 @@ def test_forced_colours(site: str, phone: tuple[Page, list[str]]) -> None:
     assert page.evaluate(colours) <= 2
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_of_a_figure_one_file_is_loaded(
+    site: str, tab: tuple[Page, list[str]], scheme: Any
+) -> None:
+    """The one for the page as it is, once for all its panels; paper gets the light one, whole."""
+    page, _ = tab
+    page.emulate_media(media="screen", color_scheme=scheme, forced_colors="none")
+    page.set_viewport_size(PHONE)
+    page.goto(f"{site}chapters/08-adagrad.html")
+    page.wait_for_selector(f"html[data-theme={scheme}]")
+    shown = page.locator(".figure-box img:visible")
+    for image in shown.all():
+        image.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.images].every(i => !i.checkVisibility() || i.complete)")
+    figures = [url for url in page.evaluate(LOADED) if "/_images/" in url]
+    assert len(figures) == len(set(figures)) == page.locator(".figure-box").count()
+    assert all(url.endswith(".dark.svg") is (scheme == "dark") for url in figures)
+    assert shown.count() > len(figures)  # panels
+    page.emulate_media(media="print", color_scheme=scheme)
+    names = shown.evaluate_all("all => all.map(image => image.className)")
+    assert len(names) == len(figures)
+    assert all(name.endswith("only-light") for name in names)
+
+
 def test_repository_buttons() -> None:
     """Nothing names another host until a repository has an address."""
     buttons = {"binderhub_url": "https://mybinder.org"}

@@ -80,7 +80,7 @@ class Style(NamedTuple):
 
     @property
     def size(self) -> float:
-        """Of the marker, in points: a star is mostly rays."""
+        """The size of the marker in points. A star is mostly rays."""
         return 7.5 if self.marker == "*" else 4.5
 
 
@@ -186,14 +186,19 @@ def _panels(fig: Figure) -> str:
             columns.append([box.x0, box.x1, ax])
     if len(columns) < 2:
         return ""
-    tick = 6 * fig.dpi / 72  # a tick and a little air
+
+    def numbers_end(ax: Axes) -> float:
+        """Where its numbers end at the latest, and its ticks begin."""
+        tick = ax.yaxis.get_major_ticks()[0].tick1line.get_markersize() + 2
+        return share(ax.get_window_extent().x0 - tick * fig.dpi / 72)
+
     first = columns[0][2]
-    axis = f"{share(columns[0][0]):.2f}-{share(first.get_window_extent().x0 - tick):.2f},"
+    axis = f"{share(columns[0][0]):.2f}-{numbers_end(first):.2f},"
     found = []
     for low, high, ax in columns:
         borrows = ax is not first and not ax.yaxis.get_tick_params().get("labelleft", True)
-        start = ax.get_window_extent().x0 - tick if borrows else low
-        found.append(f"{axis if borrows else ''}{share(start):.2f}-{share(high):.2f}")
+        start = numbers_end(ax) if borrows else share(low)
+        found.append(f"{axis if borrows else ''}{start:.2f}-{share(high):.2f}")
     return ";".join(found)
 
 
@@ -445,7 +450,7 @@ def distribution(
             raise ValueError(f"samples must hold finite numbers, got {values} for {name!r}")
         colour = (colours or {}).get(name, ACCENT)
         spread = ((np.arange(len(values)) * 0.618) % 1 - 0.5) * 0.5
-        ax.plot(values, row + spread, ".", color=colour, markersize=2.8, markeredgewidth=0)
+        ax.plot(values, row + spread, ".", color=colour, markersize=3.8, markeredgewidth=0)
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
         ax.plot([low, high], [row - 0.36] * 2, color=colour, linewidth=3)
         ax.plot([middle] * 2, [row - 0.44, row - 0.28], color=INK, linewidth=2)

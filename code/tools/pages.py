@@ -5,8 +5,9 @@ the text becomes with `Translator`. It puts what pages use of all style sheets i
 every page a content security policy that lets it load from its own host alone. Inline scripts are
 allowed by their hashes, one by one; inline styles are allowed as such, since formulas carry them.
 
-It also says how long a chapter takes to read, puts the notation one click away, and offers what
-needs a public repository (source, issues, edits, Binder, Colab) only where one is named.
+It also writes every figure for dark pages and in parts for phones, says how long a chapter takes to
+read, numbers what appendices hold, puts the notation one click away, and offers what needs a public
+repository (source, issues, edits, Binder, Colab) only where one is named.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import imagesize
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.writers.html5 import HTML5Translator
 
 import styles
@@ -43,6 +45,7 @@ JOINT, BREAK = re.compile(r"(?<=[._])(?=[^._])"), '</span><wbr><span class="pre"
 TAG = re.compile(r"<[^>]*>")
 COLOUR = re.compile(r"(?<=(?:fill|roke): )#[0-9a-f]{6}")  # of a fill or a stroke, in a style
 PANELS = re.compile(r'<svg data-panels="([^"]*)"')
+APPENDIX = re.compile(r"chapters/(a\d)-")
 CHAPTER = re.compile(r"chapters/\d")
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
@@ -177,6 +180,18 @@ def set_options(app: Sphinx, config: Config) -> None:
         options.pop("launch_buttons", None)
 
 
+def number_appendices(app: Sphinx, env: BuildEnvironment) -> None:
+    """Count figures, formulas and exercises in each appendix anew: A4.1 is the first of the fourth.
+
+    Sphinx counts on through all pages whose titles have no number.
+    """
+    for name, kinds in env.toc_fignumbers.items():
+        if appendix := APPENDIX.match(name):
+            for numbers in kinds.values():
+                for i, key in enumerate(numbers, start=1):
+                    numbers[key] = (appendix[1].upper(), i)  # type: ignore[assignment]
+
+
 def add_templates(app: Sphinx, config: Config) -> None:
     """Have the templates here go before the theme's of the same names."""
     config.templates_path.insert(0, str(TEMPLATES))
@@ -269,6 +284,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.set_translator("html", Translator)
     app.connect("config-inited", add_templates)
     app.connect("config-inited", set_options)
+    app.connect("env-check-consistency", number_appendices)  # when Sphinx has numbered
     app.connect("env-updated", every_page)  # the style sheet is made of what all of them ask for
     app.connect("doctree-resolved", add_reading_time)
     app.connect("html-page-context", partial(complete, sheets), priority=900)
