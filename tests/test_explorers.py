@@ -620,6 +620,7 @@ def test_320_pixels_are_enough(visit: Open) -> None:
 def test_reduced_motion_leaves_stepping(visit: Open) -> None:
     page = visit("race", "#race?t=0", reduced_motion="reduce")
     assert not page.get_by_role("button", name="Play").is_visible()
+    assert not page.get_by_text("Steps a second").is_visible()
     page.get_by_role("button", name="Step").click()
     assert said(page).startswith("Step 1, lowest")
 

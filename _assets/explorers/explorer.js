@@ -141,7 +141,7 @@ class Explorer extends HTMLElement {
       if (!is) show(this.values[key]);
     }
     if (!is) return;
-    value.textContent = "unused";
+    value.textContent = "–";
     input.setAttribute("aria-valuetext", "unused");
   }
 
