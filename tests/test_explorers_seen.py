@@ -213,9 +213,12 @@ def test_words_in_charts_have_room(browser: Browser, address: str, width: int) -
     assert found == {kind: [] for kind in KINDS}
 
 
-def test_a_phone_shows_the_controls_with_the_map(visit: Open) -> None:
+def test_a_phone_shows_the_controls_with_the_map(browser: Browser, address: str) -> None:
+    phone = {"width": 375, "height": 667}
+    page = browser.new_page(viewport=phone, has_touch=True, is_mobile=True)
     for kind in KINDS:
-        page = visit(kind, width=375, has_touch=True, is_mobile=True)
+        page.goto(f"{address}{kind}.html")
+        ready(page)
         top, bottom, small = page.evaluate(
             """() => {
                 const root = document.querySelector("descent-explorer");
@@ -232,6 +235,7 @@ def test_a_phone_shows_the_controls_with_the_map(visit: Open) -> None:
         )
         assert bottom - top <= 667, kind
         assert small == []
+    page.close()
 
 
 # Values under the pointer and under the keys
