@@ -1,11 +1,11 @@
 (() => {
 "use strict";
 const { clamp, range, minimize, rootsOf, radiusOf, regime, fixed, brief, line, path, text, stroke,
-  dots, part, readSteps, kinds, handle, number, hyper, choice, named, rules, theory, FAR } = window.descent;
+  dots, part, readSteps, kinds, handle, number, hyper, choice, named, rules, theory, shades, FAR } = window.descent;
 
 /* The measured map of the figure: what a run on curvature 1 keeps of its error at each step, between
    steps 100 and 300. One that diverges, or grows, keeps no less than all: NaN. */
-const NX = 110, NY = 64, LEVELS = 50;
+const NX = 110, NY = 64, LEVELS = shades.length;
 const steps = range(NX).map((i) => 0.05 + 4.1 * i / (NX - 1)), betas = range(NY).map((j) => 0.0125 + 0.975 * j / (NY - 1));
 function kept(rule) {
   let x = 1, before = 1, state = rule.init(x), early = 0;
@@ -32,16 +32,8 @@ function measure(name, then) {
   row();
 }
 
-/* The shades of the figure, and those for a dark page: more is farther from the paper. */
-const ramps = [[[247, 250, 252], [158, 202, 225], [0, 114, 178], [8, 48, 107]],
-  [[24, 30, 36], [20, 70, 110], [45, 145, 205], [205, 232, 250]]];
-const shade = (level) => `light-dark(${ramps.map((ramp) => {
-  const at = level / (LEVELS - 1) * 3, i = Math.min(Math.floor(at), 2);
-  return `rgb(${ramp[i].map((from, k) => Math.round(from + (ramp[i + 1][k] - from) * (at - i))).join(" ")})`;
-}).join()})`;
-
 const legend = (end) => text(end - 72, 13, "error kept at each step  0", "dx-tick dx-end") + text(end, 13, "1", "dx-tick dx-end")
-  + range(10).map((i) => path(`M${end - 69 + 6 * i} 5h6v8h-6Z`, "dx-heat", `fill="${shade(5 * i + 2)}"`)).join("");
+  + range(10).map((i) => path(`M${end - 69 + 6 * i} 5h6v8h-6Z`, "dx-heat", `fill="${shades[5 * i + 2]}"`)).join("");
 
 function heat(plane, cells) {
   const levels = range(LEVELS).map(() => ""), [w, h] = [4.1 / (NX - 1), 0.975 / (NY - 1)];
@@ -58,7 +50,7 @@ function heat(plane, cells) {
       from = i + 1;
     }
   });
-  return levels.map((d, level) => d && path(d, "dx-heat", `fill="${shade(level)}"`)).join("") + path(hatch, "dx-hatch");
+  return levels.map((d, level) => d && path(d, "dx-heat", `fill="${shades[level]}"`)).join("") + path(hatch, "dx-hatch");
 }
 
 /* The two learning rates on the valley's steep direction, without momentum and with 0.5. */

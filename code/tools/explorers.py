@@ -28,6 +28,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "_assets" / "explorers"
 PACKAGE = "descent"
 BEFORE = (PACKAGE, "model", "chart", "widgets")
 AFTER = ("explorer", "answers")
+SHADES_OF_A_MAP = 50  # as many as an eye tells apart
 CLOSED_FORMS = (
     theory.lr_limit,
     theory.best_gradient_descent,
@@ -57,7 +58,9 @@ def of_class(rule: Any) -> dict[str, Any]:
 
 def package() -> str:
     """Return the script that gives `window.descent` what the package has."""
-    from descent.plots import STYLES
+    from matplotlib.colors import to_hex
+
+    from descent.plots import SHADES, STYLES
 
     module = Module({rules.Rule.init: "init(x) { return this.constructor.zeros; }"})
     module.add_classes([getattr(rules, name) for name in STYLES], ("init", "_step"), of_class)
@@ -81,6 +84,7 @@ def package() -> str:
         for name, rule in family().items()
     }
     styles = {name: style._asdict() for name, style in STYLES.items()}
+    shades = [to_hex(SHADES(i / (SHADES_OF_A_MAP - 1))) for i in range(SHADES_OF_A_MAP)]
     return f"""\
 /* Made from the package by code/tools/explorers.py. */
 (() => {{
@@ -92,6 +96,7 @@ globalThis.descent = {{
   quadratic: (...entries) => ({quadratic}),
   theory: {{ {", ".join(forms)} }},
   styles: {literal(styles)},
+  shades: {literal(shades)},
   contest: {literal(contest)},
   FAR: {literal(FAR)},
 }};
