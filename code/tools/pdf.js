@@ -79,6 +79,12 @@ async ({ title, author, only }) => {
     for (const image of article.querySelectorAll("img")) image.loading = "eager";
     for (const link of article.querySelectorAll("a[href]")) lead(link, name);
     for (const anchor of article.querySelectorAll("[id]")) anchor.id = `${name}--${anchor.id}`;
+    for (const code of article.querySelectorAll("pre")) {
+      if (code.textContent.split("\n").length < 15) code.style.breakInside = "avoid";
+    }
+    // No page for the last line of a chapter alone.
+    const end = [...article.querySelectorAll("section")].pop();
+    if (!end.querySelector("figure, pre, table")) end.style.breakInside = "avoid";
     if (!chinese) withoutChinese(article);
     const lines = [...article.querySelectorAll("h1, h2")].map((heading, i) => {
       heading.id = `${name}--heading-${i}`;
