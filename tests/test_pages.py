@@ -366,13 +366,9 @@ def test_forced_colours(site: str, phone: tuple[Page, list[str]]) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_of_a_figure_one_file_is_loaded(
-    site: str, tab: tuple[Page, list[str]], scheme: Any
-) -> None:
+def test_of_a_figure_one_file_is_loaded(site: str, browser: Browser, scheme: Any) -> None:
     """The one for the page as it is, once for all its panels; paper gets the light one, whole."""
-    page, _ = tab
-    page.emulate_media(media="screen", color_scheme=scheme, forced_colors="none")
-    page.set_viewport_size(PHONE)
+    page = browser.new_page(viewport=PHONE, color_scheme=scheme)
     page.goto(f"{site}chapters/08-adagrad.html")
     page.wait_for_selector(f"html[data-theme={scheme}]")
     shown = page.locator(".figure-box img:visible")
@@ -387,6 +383,7 @@ def test_of_a_figure_one_file_is_loaded(
     names = shown.evaluate_all("all => all.map(image => image.className)")
     assert len(names) == len(figures)
     assert all(name.endswith("only-light") for name in names)
+    page.close()
 
 
 def test_repository_buttons() -> None:
