@@ -176,7 +176,7 @@ def visit(browser: Browser, tab: Page, address: str) -> Iterator[Open]:
 
 
 def ready(page: Page) -> None:
-    page.wait_for_function("() => document.querySelector('.dx-result')?.textContent")
+    page.wait_for_function("() => document.querySelector('.dx-result')?.textContent", polling=20)
 
 
 def said(page: Page) -> str:
