@@ -281,6 +281,7 @@ def test_the_valley_by_keyboard_and_pointer(visit: Open) -> None:
     assert 60 < int(turned) < 90 and ring.get_attribute("aria-valuenow") == turned
     slide(page, "Turned by (degrees)", 90)
     page.get_by_label("Give each rule").uncheck()
+    said(page)  # a frame later the slider is free
     page.get_by_label("Learning rate η").focus()
     page.keyboard.press("End")
     assert "Gradient descent diverges, because η is above 2/L = 2." in said(page)
