@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from styles import pruned, rules, words
+from styles import pruned, rules, without_unused, words
 
 NAMES = {"kept", "also", "top"}
 
@@ -54,6 +54,11 @@ def test_what_stays(tmp_path: Path, rule: str) -> None:
 )
 def test_what_goes(tmp_path: Path, rule: str) -> None:
     assert short(tmp_path, rule) == ""
+
+
+def test_custom_properties_that_nothing_uses_go() -> None:
+    css = 'p{--a:1;--b:var(--a);color:var(--c)}q{--c: url("x;y{}");--d:";";--kept:2}'
+    assert without_unused(css, {"--kept"}) == 'p{color:var(--c)}q{--c: url("x;y{}");--kept:2}'
 
 
 def test_one_selector_of_several(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ FIRST = "Title\n=====\n\n.. toctree::\n\n   other\n"
 def test_a_page_written_before_keeps_its_rules(tmp_path: Path) -> None:
     (tmp_path / "conf.py").write_text(CONF)
     (tmp_path / "sheets").mkdir()
-    (tmp_path / "sheets" / "others.css").write_text(".opacity-50{--of-others:1}")
+    (tmp_path / "sheets" / "others.css").write_text(".opacity-50{orphans:17}")
     (tmp_path / "index.rst").write_text(FIRST)
     (tmp_path / "other.rst").write_text("Other\n=====\n\n.. container:: opacity-50\n\n   text\n")
     sheets = []
@@ -119,7 +124,7 @@ def test_a_page_written_before_keeps_its_rules(tmp_path: Path) -> None:
         (tmp_path / "index.rst").write_text(f"{FIRST}\n.. container:: opacity-75\n\n   text\n")
     assert ".opacity-50" in sheets[0] and ".opacity-75" not in sheets[0]
     assert ".opacity-50" in sheets[1] and ".opacity-75" in sheets[1]
-    assert all("--of-others" in sheet for sheet in sheets), "one that no other page asks for"
+    assert all("orphans:17" in sheet for sheet in sheets), "one that no other page asks for"
     versions = {tuple(re.findall(r'<link rel="stylesheet" href="([^"]*)">', p)) for p in pages}
     assert len(versions) == 1 and len(versions.pop()) == 1
     assert [page.count("Content-Security-Policy") for page in pages] == [1, 1]

@@ -46,6 +46,8 @@ TAG = re.compile(r"<[^>]*>")
 COLOUR = re.compile(r"(?<=(?:fill|roke): )#[0-9a-f]{6}")  # of a fill or a stroke, in a style
 PANELS = re.compile(r'<svg data-panels="([^"]*)"')
 APPENDIX = re.compile(r"chapters/(a\d)-")
+# What the search needs; and tabs, which no page has.
+FOR_SEARCH = {"doctools.js", "sphinx_highlight.js", "design-tabs.js"}
 CHAPTER = re.compile(r"chapters/\d")
 WORDS_A_MINUTE = 200
 BESIDE_WORDS = 0.25  # minutes for a figure, a formula of its own or a cell of code
@@ -250,6 +252,7 @@ def complete(
         script
         for script in context["script_files"]
         if "DOCUMENTATION_OPTIONS." not in script.attributes.get("body", "")
+        and (template == "search.html" or Path(script.filename or "").name not in FOR_SEARCH)
     ]
     for script in context["script_files"]:
         if script.filename:
@@ -271,6 +274,7 @@ def finish(sheets: dict[str, None], app: Sphinx, error: Exception | None) -> Non
     pages = [page for page in out.rglob("*.html") if static not in page.parents]
     names, starts = styles.words(pages, static.rglob("*.js"))
     css = "\n".join(styles.pruned(styles.rules(out / s), names, starts) for s in sheets)
+    css = styles.without_unused(css, names)
     (static / "all.css").write_text(css, "utf-8")
     version = f"{crc32(css.encode()):08x}"  # a browser that kept the last one asks again
     for path in pages:
