@@ -118,7 +118,7 @@ class Article(HTMLParser):
             self.titles.append((self.level, ""))
         unsaid = "headerlink" in given.get("class", "") or given.get("lang") == "zh"
         self.unsaid = self.unsaid or (tag if unsaid else "")
-        if tag == "img" and given["alt"] and "only-dark" not in given.get("class", ""):
+        if tag == "img" and "only-light" in given.get("class", ""):  # whole, not a phone's panel
             self.pictures.append(plain(given["alt"]))
 
     def handle_endtag(self, tag: str) -> None:
