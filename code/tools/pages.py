@@ -40,6 +40,8 @@ SHEET = re.compile(r"(_static/all\.css\?v=)\w*")
 THEMES_OWN = ["_static/styles/theme.css", "_static/styles/pydata-sphinx-theme.css"]
 CHINESE = re.compile(r"[\u4e00-\u9fff][\u3000-\u9fff\uff00-\uffef]*")
 CODE = re.compile(r"(?<=<pre><span></span>)|(?=</pre>)")
+# Indentation and a first word.
+START = re.compile(r"^\s+(?:<span[^>]*>[^<\s]{1,24}</span>|\w{1,24})")
 LONG = re.compile(r"[\w.]{14,}")
 JOINT, BREAK = re.compile(r"(?<=[._])(?=[^._])"), '</span><wbr><span class="pre">'
 TAG = re.compile(r"<[^>]*>")
@@ -160,7 +162,8 @@ def line(code: str) -> str:
     text = TAG.sub("", code)
     depth = len(text) - len(text.lstrip())
     style = f' style="--depth: {depth}"' if depth else ""
-    return f'<span class="line"{style}>{code}\n</span>'
+    start = START.sub(r'<span class="start">\g<0></span>', code, count=1)
+    return f'<span class="line"{style}>{start}\n</span>'
 
 
 def set_options(app: Sphinx, config: Config) -> None:
