@@ -11,8 +11,11 @@ function fit() {
     formula.classList.toggle("wide", formula.offsetWidth > room.clientWidth);
   }
   for (const box of document.querySelectorAll(boxes)) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    box.classList.remove("scrolls"); // the style sheet gives more room to a table that does
+    const scrolls = box.scrollWidth > box.clientWidth + 1;
+    if (scrolls) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
+    if (box.matches(".pst-scrollable-table-container")) box.classList.toggle("scrolls", scrolls);
   }
 }
 

@@ -52,6 +52,8 @@ def process(app: Sphinx, kind: str, name: str, thing: Any, options: Any, lines: 
         listed = fields(" ".join(paragraph.split()), known)
         if paragraph.startswith("    ") and new and re.search(r"[^:]:$", new[-2]):
             new[-2] += ":"  # what follows is code
+        elif paragraph.startswith("    ") and len(new) == 2 and new[-2].endswith("."):
+            new += ["::", ""]  # so is what follows the first sentence
         new += [*(listed or paragraph.replace("Attributes:\n", "Args:\n", 1).split("\n")), ""]
     lines[:] = new
 

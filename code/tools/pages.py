@@ -42,6 +42,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff][\u3000-\u9fff\uff00-\uffef]*")
 CODE = re.compile(r"(?<=<pre><span></span>)|(?=</pre>)")
 # Indentation and a first word.
 START = re.compile(r"^\s+(?:<span[^>]*>[^<\s]{1,24}</span>|\w{1,24})")
+PERCENT = re.compile(r"(\d) %")
 LONG = re.compile(r"[\w.]{14,}")
 JOINT, BREAK = re.compile(r"(?<=[._])(?=[^._])"), '</span><wbr><span class="pre">'
 TAG = re.compile(r"<[^>]*>")
@@ -59,9 +60,10 @@ class Translator(HTML5Translator):
     """Sphinx's own writer of HTML, where what it writes can be better read."""
 
     def visit_Text(self, node: nodes.Text) -> None:
-        """Write text, and say what is Chinese, and where a long name in code may break."""
+        """Write text, and say what is Chinese, and where a line may or may not break."""
         super().visit_Text(node)
         self.body[-1] = CHINESE.sub(r'<span lang="zh-Hans">\g<0></span>', self.body[-1])
+        self.body[-1] = PERCENT.sub("\\1\N{NO-BREAK SPACE}%", self.body[-1])
         if self.protect_literal_text:
             self.body[-1] = LONG.sub(lambda name: JOINT.sub(BREAK, name[0]), self.body[-1])
 
