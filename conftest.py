@@ -19,7 +19,7 @@ from nbval.plugin import IPyNbCell, coalesce_streams
 from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "code" / "tools"))  # they are scripts, and have tests too
@@ -192,3 +192,11 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium on this machine: the pages are not tried in a browser")
     with chromium.started() as browser:
         yield browser
+
+
+def axe_violations(page: Page, **options: Any) -> list[str]:
+    """Return what axe-core finds, one line for each kind with the first place."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    options |= {"resultTypes": ["violations"], "preload": False}
+    found = axe.Axe().run(page, options=options).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])} places)" for v in found]

@@ -244,7 +244,7 @@ def test_no_control_of_either_leads_to_an_empty_clause(told: Told, engine: MiniR
 def test_the_cycle_by_keyboard(visit: Open) -> None:
     page = visit("cycle")
     assert "jumps between -0.2 and 0.2" in said(page)
-    shown = marks(page, ".dx-points")
+    shown = marks(page, "The position", "x")
     run = minimize(descent.RMSprop(lr=0.4, alpha=0.9, eps=0.0), descent.ravine, (-5, -2), 250)
     path = np.stack([np.arange(251), run.points[:, 0]], axis=-1)
     assert np.abs(shown - path)[8:].max() < 0.05

@@ -6,7 +6,7 @@ All of it is general: it looks at every explorer, every control and everything t
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -31,16 +31,18 @@ from test_explorers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
 __all__ = ["address", "folder", "tab", "visit"]
 
+PHONE: Any = {"width": 375, "height": 667}
 # Moves controls as a reader does, and draws at once. `ends` lists what can be set at each control:
 # a slider's `places` from end to end, or its choices.
 MOVES = """
-const root = document.querySelector("descent-explorer");
+const root = document.querySelector("descent-explorer[kind=KIND]");
 const groups = new Map();
 for (const input of root.querySelectorAll("input:not([readonly]), select")) {
     const key = input.type === "radio" ? input.name : input.id || input.parentElement.textContent;
@@ -60,6 +62,8 @@ const ends = (places) => [...groups.values()].map(([input, ...more]) =>
     : [...input.options].map((option) => [input, option.value]));
 const named = (name) => [...root.querySelectorAll("button")].find((b) => b.textContent === name);
 const reset = () => named("Reset").click();
+document.activeElement.blur();
+reset();
 """
 AT_ONCE = "window.requestAnimationFrame = (draw) => { draw(); return 0; }"
 # Whatever is there to be read or drawn that nobody should see.
@@ -95,16 +99,57 @@ SWEEP = (
 )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_setting_says_or_draws_nonsense(browser: Browser, address: str, kind: str) -> None:
-    """Every control from end to end, and every two at their ends."""
+# Sets each choice and each switch; gives what is said before, and after each.
+CHOOSE = (
+    "() => {"
+    + MOVES
+    + """
+    const told = [];
+    const look = () => told.push(root.querySelector("[aria-label=Result]").textContent);
+    look();
+    for (const box of root.querySelectorAll("input:is([type=checkbox], [type=radio]:not(:checked))")) {
+        if (box.disabled) continue;
+        box.click();
+        look();
+    }
+    const chosen = told.length;
+    for (const choice of root.querySelectorAll("select"))
+        for (const { value } of choice.options) { put([choice, value]); look(); }
+    return [chosen, told];
+}"""
+)
+
+
+@pytest.fixture(scope="module")
+def still(browser: Browser, address: str) -> Iterator[Page]:
+    """A page with all kinds, which draw at once."""
     page = browser.new_page(viewport={"width": 800, "height": 800})
     page.add_init_script(AT_ONCE)
-    page.goto(f"{address}{kind}.html")
+    page.goto(f"{address}light.html")
     ready(page)
-    settings, found = page.evaluate(SWEEP)
+    yield page
     page.close()
+
+
+def run(page: Page, script: str, kind: str) -> Any:
+    """Run a script that moves controls on the explorer of a kind, from its first state."""
+    return page.evaluate(script.replace("KIND", kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_setting_says_or_draws_nonsense(still: Page, kind: str) -> None:
+    """Every control from end to end, and every two at their ends."""
+    settings, found = run(still, SWEEP, kind)
     assert settings >= 18 and found == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_choice_and_switch_changes_what_is_said(still: Page, kind: str) -> None:
+    chosen, told = run(still, CHOOSE, kind)
+    assert not [words for words in told if not words or re.search("NaN|undefined", words)]
+    # A runner that is not among the first three, and a curve, change the picture alone.
+    if kind not in {"race", "average"}:
+        assert len({*told[:chosen]}) == chosen
 
 
 # Colours
@@ -200,28 +245,47 @@ ROOM = (
 )
 
 
-@pytest.mark.parametrize("width", [375, 800, 1400])
-def test_words_in_charts_have_room(browser: Browser, address: str, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    page.add_init_script(AT_ONCE)
+def test_words_in_charts_have_room(still: Page) -> None:
     found = {}
-    for kind in KINDS:
-        page.goto(f"{address}{kind}.html")
-        ready(page)
-        found[kind] = page.evaluate(ROOM)
-    page.close()
-    assert found == {kind: [] for kind in KINDS}
+    for width in (375, 800, 1400):
+        still.set_viewport_size({"width": width, "height": 800})
+        still.evaluate("new Promise((done) => setTimeout(done, 50))")
+        found |= {(width, kind): run(still, ROOM, kind) for kind in KINDS}
+    assert found == {key: [] for key in found}
 
 
-def test_a_phone_shows_the_controls_with_the_map(browser: Browser, address: str) -> None:
-    phone = {"width": 375, "height": 667}
-    page = browser.new_page(viewport=phone, has_touch=True, is_mobile=True)
-    for kind in KINDS:
-        page.goto(f"{address}{kind}.html")
+@pytest.fixture(scope="module")
+def phone(browser: Browser, address: str) -> Iterator[Page]:
+    with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto(f"{address}light.html")
         ready(page)
-        top, bottom, small = page.evaluate(
-            """() => {
-                const root = document.querySelector("descent-explorer");
+        yield page
+
+
+def test_320_pixels_are_enough(phone: Page) -> None:
+    phone.set_viewport_size({"width": 320, "height": 800})
+    for forced in ("none", "active"):
+        phone.emulate_media(forced_colors=forced)
+        phone.evaluate(DRAWN)
+        assert phone.evaluate("document.documentElement.scrollWidth") == 320
+        small = phone.evaluate(
+            """() => [...document.querySelectorAll(
+                'descent-explorer :is(button, select, label, input[type=range])')]
+            .filter((e) => !e.matches('label[for]') && e.getBoundingClientRect().height < 24)
+            .map((e) => e.outerHTML)"""
+        )
+        assert small == []
+    phone.emulate_media(forced_colors="none")
+
+
+def test_a_phone_shows_the_controls_with_the_map(phone: Page) -> None:
+    phone.set_viewport_size(PHONE)
+    phone.evaluate(DRAWN)
+    for kind in KINDS:
+        top, bottom, small = phone.evaluate(
+            """(kind) => {
+                const root = document.querySelector(`descent-explorer[kind=${kind}]`);
                 const box = (e) => e.getBoundingClientRect();
                 const shown = (of) => [...root.querySelectorAll(of)]
                     .filter((e) => box(e).height > 1 && !e.closest("table"));
@@ -231,11 +295,11 @@ def test_a_phone_shows_the_controls_with_the_map(browser: Browser, address: str)
                 return [box(root.querySelector("svg[aria-label]")).top,
                     Math.max(...controls.map((e) => box(e).bottom)),
                     targets.filter((e) => box(e).height < 24).map((e) => e.outerHTML)];
-            }"""
+            }""",
+            kind,
         )
         assert bottom - top <= 667, kind
         assert small == []
-    page.close()
 
 
 # Values under the pointer and under the keys

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from docutils import nodes
@@ -15,7 +15,7 @@ from pybtex.database import parse_string
 from docstrings import fields
 from pages import line
 from prose import AuthorYear, keep_together, mention, typeset
-from test_pages import LOOK, PHONE, WIDE, tab  # noqa: F401, a fixture
+from test_pages import LIGHTEN, LOOK, PHONE, WIDE, tab  # noqa: F401, a fixture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -124,16 +124,18 @@ def test_one_stop_for_all_that_copy(site: str, page: Page) -> None:
     assert page.evaluate(stops) == first
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_focus_is_seen(site: str, page: Page, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
-    for size in (WIDE, PHONE):
-        page.set_viewport_size(size)
-        page.goto(f"{site}chapters/04-momentum.html")
-        page.keyboard.press("Tab")
-        kinds, faults = page.evaluate(RINGS)
-        assert kinds > 10
-        assert not faults, "\n".join(faults)
+def test_focus_is_seen(site: str, page: Page) -> None:
+    page.goto(f"{site}chapters/04-momentum.html")
+    page.evaluate(LIGHTEN)
+    page.keyboard.press("Tab")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_selector(f"html[data-theme={scheme}]")
+        for size in (WIDE, PHONE):
+            page.set_viewport_size(size)
+            kinds, faults = page.evaluate(RINGS)
+            assert kinds > 10
+            assert not faults, "\n".join([scheme, *faults])
 
 
 def test_without_scripts_on_a_dark_system(site: str, browser: Browser) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
-from conftest import HTML
+from conftest import HTML, axe_violations
 from docutils import nodes
 
 from pages import minutes, set_options
@@ -210,15 +210,6 @@ def test_what_the_style_sheet_names_is_there() -> None:
     assert [name for name in named if not (sheet.parent / name).is_file()] == []
 
 
-def axe_violations(page: Page, **options: Any) -> list[str]:
-    """Return what axe-core finds, one line for each kind with the first place."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    options |= {"resultTypes": ["violations"], "preload": False}
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])} places)" for v in found]
-
-
 def watch(page: Page, base: str) -> list[str]:
     """Return a list that fills with console errors and with requests to anywhere but `base`."""
     problems: list[str] = []
@@ -365,15 +356,28 @@ def test_forced_colours(site: str, phone: tuple[Page, list[str]]) -> None:
     assert page.evaluate(colours) <= 2
 
 
+# An image is loaded when it comes near.
+SCROLL_PAST = """async () => {
+    for (const image of document.querySelectorAll(".figure-box img")) {
+        if (!image.checkVisibility()) continue;
+        image.scrollIntoView();
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_of_a_figure_one_file_is_loaded(site: str, browser: Browser, scheme: Any) -> None:
+def test_of_a_figure_one_file_is_loaded(
+    site: str, phone: tuple[Page, list[str]], scheme: Any
+) -> None:
     """The one for the page as it is, once for all its panels; paper gets the light one, whole."""
-    page = browser.new_page(viewport=PHONE, color_scheme=scheme)
+    page, _ = phone
+    page.emulate_media(color_scheme=scheme)
     page.goto(f"{site}chapters/08-adagrad.html")
     page.wait_for_selector(f"html[data-theme={scheme}]")
     shown = page.locator(".figure-box img:visible")
-    for image in shown.all():
-        image.scroll_into_view_if_needed()
+    page.evaluate(LIGHTEN)
+    page.evaluate(SCROLL_PAST)
     page.wait_for_function("[...document.images].every(i => !i.checkVisibility() || i.complete)")
     figures = [url for url in page.evaluate(LOADED) if "/_images/" in url]
     assert len(figures) == len(set(figures)) == page.locator(".figure-box").count()
@@ -383,7 +387,6 @@ def test_of_a_figure_one_file_is_loaded(site: str, browser: Browser, scheme: Any
     names = shown.evaluate_all("all => all.map(image => image.className)")
     assert len(names) == len(figures)
     assert all(name.endswith("only-light") for name in names)
-    page.close()
 
 
 def test_repository_buttons() -> None:

@@ -50,7 +50,7 @@ class Explorer extends HTMLElement {
     reset.addEventListener("click", () => this.enter(this.first));
     this.controls = make("div", { class: "dx-controls" });
     this.below = make("div", { class: "dx-below" });
-    this.result = make("p", { class: "dx-result" });
+    this.result = make("p", { class: "dx-result", role: "group", "aria-label": "Result" });
     this.live = make("p", { class: "dx-hidden", role: "status", "aria-live": "polite" });
     for (const [key, p] of Object.entries(this.params)) if (!p.hidden) this.controls.append(this.control(key, p));
     kind.build(this);

@@ -16,7 +16,19 @@ import pytest
 from py_mini_racer import MiniRacer
 
 from descent import Momentum, minimize, rotated_quadratic, theory
-from test_explorers import LOTTERY, PLAIN, address, folder, said, slide, tab, table, visit
+from test_explorers import (
+    LOTTERY,
+    PLAIN,
+    address,
+    folder,
+    ready,
+    said,
+    slide,
+    tab,
+    table,
+    visit,
+    wait_until_heard,
+)
 from test_javascript import engine, load_explorers
 
 if TYPE_CHECKING:
@@ -301,13 +313,10 @@ def test_lottery_by_keyboard(visit: Open) -> None:
     page.keyboard.press("Enter")
     words = said(page)
     assert words.startswith("Run 105, short memory: ") and "Of 26 groups of four" in words
-    page.wait_for_function(
-        "(said) => document.querySelector('[role=status]').textContent.replace(/−/g, '-') === said",
-        arg=words,
-    )
+    wait_until_heard(page, words)
     rows = table(page)
     page.reload()
-    page.wait_for_function("() => document.querySelector('.dx-result')?.textContent")
+    ready(page)
     assert (said(page), table(page)) == (words, rows)
     slide(page, "Seed of the draws", 2)
     assert said(page) != words
