@@ -107,7 +107,8 @@ CHOOSE = (
     const told = [];
     const look = () => told.push(root.querySelector("[aria-label=Result]").textContent);
     look();
-    for (const box of root.querySelectorAll("input:is([type=checkbox], [type=radio]:not(:checked))")) {
+    const boxes = root.querySelectorAll("input:is([type=checkbox], [type=radio]:not(:checked))");
+    for (const box of boxes) {
         if (box.disabled) continue;
         box.click();
         look();

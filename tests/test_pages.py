@@ -81,8 +81,9 @@ THIN_OUT = """() => {
     }
     const seen = new Set()
     const kind = (e) => [e.tagName, e.className, e.getAttribute('style')].join('.')
-    const place = (e) => e.matches('.bd-article') ? '' : `${place(e.parentElement)}>${kind(e)}`
-    const boxes = '.bd-article :is(div, section, article, tr, li, p)'
+    const top = '.bd-article, body'
+    const place = (e) => e.matches(top) ? '' : `${place(e.parentElement)}>${kind(e)}`
+    const boxes = '.bd-article :is(div, section, article, tr, li, p), nav li'
     for (const e of document.querySelectorAll(boxes)) {
         if (!e.isConnected || e.closest('th, descent-explorer')) continue
         if (e.querySelector('img, input, h1, h2')) continue
@@ -367,12 +368,9 @@ SCROLL_PAST = """async () => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_of_a_figure_one_file_is_loaded(
-    site: str, phone: tuple[Page, list[str]], scheme: Any
-) -> None:
+def test_of_a_figure_one_file_is_loaded(site: str, browser: Browser, scheme: Any) -> None:
     """The one for the page as it is, once for all its panels; paper gets the light one, whole."""
-    page, _ = phone
-    page.emulate_media(color_scheme=scheme)
+    page = browser.new_page(viewport=PHONE, color_scheme=scheme)
     page.goto(f"{site}chapters/08-adagrad.html")
     page.wait_for_selector(f"html[data-theme={scheme}]")
     shown = page.locator(".figure-box img:visible")
@@ -387,6 +385,7 @@ def test_of_a_figure_one_file_is_loaded(
     names = shown.evaluate_all("all => all.map(image => image.className)")
     assert len(names) == len(figures)
     assert all(name.endswith("only-light") for name in names)
+    page.close()
 
 
 def test_repository_buttons() -> None:

@@ -46,7 +46,9 @@ FAULTS = """() => {
         return seen.get(colour)
     }
     const tell = (fault, e) => faults.push(`${fault}: ${e.outerHTML.slice(0, 120)}`)
-    const shown = [...document.querySelectorAll('body, body *')]
+    // Of a formula its letters have colours, and its whole has a size.
+    const all = 'body, body :not(mjx-container *), mjx-math, mjx-c'
+    const shown = [...document.querySelectorAll(all)]
         .filter((e) => e.checkVisibility() && e.getClientRects().length)
     for (const e of shown) {
         const style = getComputedStyle(e)
