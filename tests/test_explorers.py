@@ -282,11 +282,10 @@ def test_arrow_keys_move_every_slider(browser: Browser, address: str) -> None:
     for slider in page.locator("input[type=range]").all():
         last = slider.evaluate(LISTEN)
         middle = last // 2
-        for key in "Right Right Left Home Right Up Left End Left Down Right".split():
+        for key in "Right Left Home Up Left End Down Right".split():
             page.keyboard.down(key if key in {"Home", "End"} else f"Arrow{key}")
         places, spoken, shown = zip(*page.evaluate("heard"), strict=True)
-        expected = [middle + 1, middle + 2, middle + 1, 0, 1, 2, 1]
-        assert [*places] == [*expected, last, last - 1, last - 2, last - 1]
+        assert [*places] == [middle + 1, middle, 0, 1, 0, last, last - 1, last]
         assert spoken == shown and len({*spoken}) == len({*places})
         lengths.append(last)
     page.close()

@@ -113,7 +113,7 @@ def test_one_stop_for_all_that_copy(site: str, page: Page) -> None:
     page.goto(f"{site}chapters/03-gradient-descent.html")
     stops = "[...document.querySelectorAll('button.copybtn')].findIndex(b => b.tabIndex === 0)"
     count = "[...document.querySelectorAll('button.copybtn')].filter(b => b.tabIndex === 0).length"
-    page.wait_for_function(f"{count} === 1")
+    page.wait_for_function(f"() => {count} === 1")
     first = page.evaluate(stops)
     page.locator("button.copybtn[tabindex='0']").focus()
     page.keyboard.press("ArrowDown")

@@ -376,7 +376,9 @@ def test_of_a_figure_one_file_is_loaded(site: str, browser: Browser, scheme: Any
     shown = page.locator(".figure-box img:visible")
     page.evaluate(LIGHTEN)
     page.evaluate(SCROLL_PAST)
-    page.wait_for_function("[...document.images].every(i => !i.checkVisibility() || i.complete)")
+    page.wait_for_function(  # an expression, tried again, would be against the page's policy
+        "() => [...document.images].every(i => !i.checkVisibility() || i.complete)"
+    )
     figures = [url for url in page.evaluate(LOADED) if "/_images/" in url]
     assert len(figures) == len(set(figures)) == page.locator(".figure-box").count()
     assert all(url.endswith(".dark.svg") is (scheme == "dark") for url in figures)
