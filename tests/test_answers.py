@@ -245,7 +245,7 @@ def test_states_and_symbols_by_touch(visit: Open, text: str) -> None:
         )
         > -1
     )
-    page.locator(".dx-symbol").first.tap()
+    page.get_by_role("button", name="η, the").tap()
     page.wait_for_selector(".dx-field.dx-lit")
     page.get_by_text("Words after").tap()
     page.wait_for_selector(".dx-lit", state="detached")
@@ -253,7 +253,10 @@ def test_states_and_symbols_by_touch(visit: Open, text: str) -> None:
 
 def test_symbols_and_parts_light_each_other(visit: Open, text: str) -> None:
     page = visit(text)
-    names = [s.get_attribute("aria-label") for s in page.locator(".dx-symbol[role]").all()]
+    names = [
+        s.get_attribute("aria-label")
+        for s in page.get_by_role("button", name="in the figure").all()
+    ]
     assert sorted(names) == sorted({*names}) and "η, the learning rate: show in the figure" in names
     page.get_by_role("button", name="η, the").hover()
     shown = lit(page)
