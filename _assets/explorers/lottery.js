@@ -76,12 +76,11 @@ kinds.lottery = {
     Object.assign(ex, { key, before: v.n });
 
     rows.frame();
-    const pitch = rows.height / 4, wide = rows.width > 420, parts = { shape: "", front: "", fall: "", over: "" };
+    const pitch = rows.height / 4, wide = rows.width > 420, parts = { front: "", fall: "", over: "" };
     const cells = settings.map((name, row) => {
       const mine = drawn.filter((run) => run.name === name), values = mine.map(({ loss }) => loss);
       const top = row * pitch, base = top + pitch - 16, x = rows.X(printed[row]), { lr, momentum } = data.settings[name];
       const pile = piled(rows, values, base, pitch - 32), old = mine.findLastIndex(({ i }) => i < before) + 1;
-      parts.shape += path(piled(rows, pool(name), base, pitch - 32).shape, "dx-all") + path(`M0 ${base}H${rows.width}`, "dx-grid");
       parts.front += pile.draw(0, old);
       parts.fall += pile.draw(old);
       parts.over += path(`M${x} ${top + 16}V${base + 2}`, "dx-unit") + `<circle class="dx-unit" cx="${x}" cy="${base + 7}" r="5"/>`
@@ -98,7 +97,10 @@ kinds.lottery = {
       const name = settings[Math.min(Math.floor(4 * (1 - y)), 3)], all = pool(name);
       return [`${spelt(name)}\nloss ${fixed(loss, 4)}\n${all.filter((one) => one < loss).length} of ${all.length} runs end lower`, [loss, y]];
     };
-    rows.backdrop("", () => parts.shape + cursor(rows, data.least));
+    rows.backdrop("", () => settings.map((name, row) => {
+      const base = (row + 1) * pitch - 16;
+      return path(piled(rows, pool(name), base, pitch - 32).shape, "dx-all") + path(`M0 ${base}H${rows.width}`, "dx-grid");
+    }).join("") + cursor(rows, data.least));
     rows.draw(`${parts.front}<g class="dx-fall">${parts.fall}</g>`, parts.over);
     ex.table.fill(cells.map((more, row) => [fixed(printed[row], 4), ...more]));
 

@@ -1,7 +1,7 @@
 (() => {
 "use strict";
-const { clamp, range, minimize, brief, make, line, path, text, stroke, dots, part, cursor, swatch, readSteps,
-  drawMap, drawRun, kinds, table, number, rate, flag, rules, theory, quadratic } = window.descent;
+const { clamp, range, minimize, brief, line, path, text, stroke, dots, part, cursor, swatch, readSteps,
+  drawMap, drawRun, kinds, ring, table, number, rate, flag, rules, theory, quadratic } = window.descent;
 
 const { PI, cos, sin } = Math;
 const LIMIT = 400, NEAR = 1e-3, RADIUS = 5;
@@ -48,28 +48,16 @@ function quickest(run) {
 
 /* A ring on the floor of the valley, which turns it. */
 function wheel(ex, plot) {
-  const node = make("div", { class: "dx-handle", role: "slider", tabindex: "0", "aria-valuemin": 0, "aria-valuemax": 90,
-    "data-part": "angle", "aria-label": "Turn of the valley, moved by arrow keys" });
-  const point = (event) => {
-    const [x, y] = plot.under(event), angle = (Math.round(Math.atan2(y, x) * 180 / PI) + 180) % 180;
-    ex.set({ angle: angle > 135 ? 0 : angle });
-  };
-  node.addEventListener("pointerdown", (event) => node.setPointerCapture(event.pointerId));
-  node.addEventListener("pointermove", (event) => node.hasPointerCapture(event.pointerId) && point(event));
-  plot.svg.addEventListener("click", (event) => {
-    point(event);
-    node.focus({ preventScroll: true });
-  });
-  node.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-    if (!way) return;
-    event.preventDefault();
-    ex.set({ angle: ex.values.angle + way * (event.shiftKey ? 15 : 1) });
-  });
-  node.addEventListener("blur", () => plot.hush());
-  plot.node.append(node);
-  plot.ring = node;
-  plot.node.classList.add("dx-draggable");
+  const node = ring(plot, "Turn of the valley", { "aria-valuemin": 0, "aria-valuemax": 90, "data-part": "angle" },
+    ([x, y]) => {
+      const angle = (Math.round(Math.atan2(y, x) * 180 / PI) + 180) % 180;
+      ex.set({ angle: angle > 135 ? 0 : angle });
+    },
+    (event) => {
+      const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+      if (way) ex.set({ angle: ex.values.angle + way * (event.shiftKey ? 15 : 1) });
+      return way;
+    });
   return (turn) => {
     const [x, y] = plot.at([RADIUS * cos(turn), RADIUS * sin(turn)]);
     node.style.transform = `translate(${x + plot.left}px, ${y + plot.top}px)`;

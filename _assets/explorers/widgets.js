@@ -5,31 +5,36 @@ const { clamp, range, called, brief, spoken, make, rules, surfaces } = window.de
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/* A slider of two dimensions: dragged, moved by arrow keys, or set by a click on its plot. */
-function handle(ex, plot, label, [kx, ky]) {
-  const node = make("div", { class: "dx-handle", role: "slider", tabindex: "0", "data-part": [kx, ky].map((key) => ex.params[key].part ?? key).join(" "),
-    "aria-label": `${label}, moved by arrow keys` });
-  const point = (event) => {
-    const [x, y] = plot.under(event);
-    ex.set({ [kx]: Number(x.toFixed(2)), [ky]: Number(y.toFixed(2)) });
-  };
+/* A ring on a plot: dragged, moved by arrow keys, or set by a click on the plot. `point(place)` and
+   `press(event)`, which tells whether the key is one of its own, set what it stands for. */
+function ring(plot, label, attributes, point, press) {
+  const node = make("div", { class: "dx-handle", role: "slider", tabindex: "0", "aria-label": `${label}, moved by arrow keys`,
+    ...attributes });
   node.addEventListener("pointerdown", (event) => node.setPointerCapture(event.pointerId));
-  node.addEventListener("pointermove", (event) => node.hasPointerCapture(event.pointerId) && point(event));
+  node.addEventListener("pointermove", (event) => node.hasPointerCapture(event.pointerId) && point(plot.under(event)));
   plot.svg.addEventListener("click", (event) => {
-    point(event);
+    point(plot.under(event));
     node.focus({ preventScroll: true });
   });
-  node.addEventListener("keydown", (event) => {
-    const [key, way] = { ArrowLeft: [kx, -1], ArrowRight: [kx, 1], ArrowUp: [ky, 1], ArrowDown: [ky, -1] }[event.key] ?? [];
-    if (!key) return;
-    event.preventDefault();
-    const far = ex.values[key] + way * (event.shiftKey ? 10 : 1) * ex.params[key].nudge;
-    ex.set({ [key]: Number(far.toFixed(4)) });
-  });
+  node.addEventListener("keydown", (event) => press(event) && event.preventDefault());
   node.addEventListener("blur", () => plot.hush());
   plot.node.append(node);
   plot.ring = node;
   plot.node.classList.add("dx-draggable");
+  return node;
+}
+
+/* One for two parameters. */
+function handle(ex, plot, label, [kx, ky]) {
+  const node = ring(plot, label, { "data-part": [kx, ky].map((key) => ex.params[key].part ?? key).join(" ") },
+    ([x, y]) => ex.set({ [kx]: Number(x.toFixed(2)), [ky]: Number(y.toFixed(2)) }),
+    (event) => {
+      const [key, way] = { ArrowLeft: [kx, -1], ArrowRight: [kx, 1], ArrowUp: [ky, 1], ArrowDown: [ky, -1] }[event.key] ?? [];
+      if (!key) return false;
+      const far = ex.values[key] + way * (event.shiftKey ? 10 : 1) * ex.params[key].nudge;
+      ex.set({ [key]: Number(far.toFixed(4)) });
+      return true;
+    });
   return () => {
     const { values, params } = ex, point = [values[kx], values[ky]], [x, y] = plot.at(point);
     node.style.transform =
@@ -128,6 +133,6 @@ function follow(ex, changes) {
   if (changes.surface) Object.assign(ex.values, { x1, x2 }, ex.values.t && { t: 0 });
 }
 
-Object.assign(window.descent, { kinds: {}, handle, table, player, number, hyper, rate, choice, flag, named,
+Object.assign(window.descent, { kinds: {}, ring, handle, table, player, number, hyper, rate, choice, flag, named,
   grounds, same, coordinates, follow });
 })();
